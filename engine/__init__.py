@@ -1,0 +1,1 @@
+"""bufferproof: a message buffer on Redis, and the proof that it holds."""

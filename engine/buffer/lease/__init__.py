@@ -1,0 +1,4 @@
+"""x."""
+from engine.buffer.lease.strategy import Lease
+
+__all__ = ["Lease"]

@@ -1,0 +1,117 @@
+"""The command `bufferproof`: which subcommands there are, and what becomes of their errors.
+
+Exit status everywhere: 0 done or all held, 1 an invariant was violated (or, for `replay`, reproduced), 2 wrong usage, a bad
+file or something that is not there: one line on stderr, never a traceback; 3 undecided.
+"""
+
+import importlib
+import importlib.metadata
+import importlib.util
+import io
+import sys
+import traceback
+from collections.abc import Sequence
+from typing import Annotated
+
+import typer
+
+#: Subcommand → module and what it exports: a function, or a `typer.Typer` of its own.
+COMMANDS = {
+    "verify": "engine.cli.verify:verify",
+    "replay": "engine.cli.replay:replay",
+    "scenarios": "engine.cli.scenarios:scenarios",
+    "strategies": "engine.cli.strategies:strategies",
+    "report": "engine.cli.report:report",
+    "load": "engine.cli.load:load",
+    "campaign": "engine.cli.campaign:campaign",
+    "serve": "engine.cli.serve:serve",
+    "doctor": "engine.cli.doctor:doctor",
+    "dead-letters": "engine.cli.dead_letters:app",
+}
+
+#: Library → the extra that brings it.
+EXTRA_OF = {
+    "simpy": "simulation",
+    "fakeredis": "simulation",
+    "lupa": "simulation",
+    "hypothesis": "simulation",
+    "matplotlib": "reports",
+    "jinja2": "reports",
+}
+
+USAGE = 2
+UNDECIDED = 3
+INTERRUPTED = 130
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command; returns its exit status. `arguments` default to those of the process."""
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    for stream in (sys.stdout, sys.stderr):
+        # A conversation's name may hold what the terminal's encoding has no form for.
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+    try:
+        status = _application(given)(args=given, prog_name="bufferproof", standalone_mode=False)
+    except (KeyboardInterrupt, typer.Abort):
+        return INTERRUPTED
+    except Exception as error:
+        line = _line_of(error)
+        if line is None:
+            # A defect of this project is no verdict: neither "violated" nor "wrong usage".
+            traceback.print_exception(error)
+            return UNDECIDED
+        typer.echo(f"bufferproof: {line}", err=True)
+        return USAGE
+    return status if isinstance(status, int) else 0
+
+
+def _application(arguments: Sequence[str]) -> typer.Typer:
+    """The command with the one subcommand that is called; with all of them where none is, as for `--help`."""
+    application = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
+    application.callback()(_root)
+    called = next((argument for argument in arguments if not argument.startswith("-")), None)
+    for name in [called] if called in COMMANDS else COMMANDS:
+        module_name, _, attribute = COMMANDS[name].partition(":")
+        if importlib.util.find_spec(module_name) is None:
+            continue
+        command = getattr(importlib.import_module(module_name), attribute)
+        if isinstance(command, typer.Typer):
+            application.add_typer(command, name=name)
+        else:
+            application.command(name)(command)
+    return application
+
+
+def _root(
+    version: Annotated[bool, typer.Option("--version", help="Print the version and stop.", is_eager=True)] = False,
+) -> None:
+    """Find where message buffers on Redis lose, double or reorder messages."""
+    if version:
+        typer.echo(importlib.metadata.version("bufferproof"))
+        raise typer.Exit
+
+
+def _line_of(error: Exception) -> str | None:
+    """What to say of an error in one line, or None if it is a defect of this project."""
+    if isinstance(error, typer.TyperException):
+        context = getattr(error, "ctx", None)
+        path = context.command_path if context is not None else "bufferproof"
+        return f"{_one_line(error.format_message()).rstrip('.')}: see {path} --help"
+    if isinstance(error, ModuleNotFoundError) and (name := (error.name or "").split(".")[0]) in EXTRA_OF:
+        return f"{name} is not installed: pip install 'bufferproof[{EXTRA_OF[name]}]'"
+    if isinstance(error, OSError):
+        where = f"{error.filename}: " if error.filename is not None else ""
+        return _one_line(f"{where}{error.strerror or error}: check the path and its permissions")
+    # Looked up here, not at the top: it brings the Redis and HTTP clients, which --help does not need.
+    from engine.buffer.errors import UsageError
+
+    return _one_line(str(error)) if isinstance(error, UsageError) else None
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text.split())
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,129 @@
+"""`bufferproof verify`: runs strategies through scenarios and says what was violated, with counterexamples."""
+
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from engine.cli import options
+
+if TYPE_CHECKING:
+    from scenarios import Result
+
+UNDECIDED = 3
+
+
+def verify(
+    strategy: Annotated[
+        list[str] | None, typer.Option(metavar="S", help="A strategy's name, or file.py:ClassName; repeatable.")
+    ] = None,
+    scenario: Annotated[
+        list[str] | None, typer.Option(metavar="N", help="A scenario's name, or file.py:Name; repeatable.")
+    ] = None,
+    fault: Annotated[
+        list[str] | None,
+        typer.Option(metavar="none|all|KIND", help="Which faults may strike; left out: what each scenario says."),
+    ] = None,
+    fault_budget: Annotated[int | None, typer.Option(metavar="N", help="How many faults a run, at most.")] = None,
+    workload: Annotated[Path | None, typer.Option(metavar="FILE", help="Recorded traffic instead of a scenario's.")] = None,
+    explore: Annotated[
+        str, typer.Option(metavar="|".join(options.EXPLORE), help="Who chooses what happens next.")
+    ] = "portfolio",
+    runs: Annotated[int | None, typer.Option(metavar="N", help="Runs per strategy and scenario.")] = None,
+    seconds: Annotated[float | None, typer.Option(metavar="S", help="An upper bound on the whole call.")] = None,
+    seed: Annotated[int, typer.Option(metavar="K", help="All randomness comes from it.")] = 0,
+    jobs: Annotated[int | None, typer.Option(metavar="J", help="Processes; changes no result.")] = None,
+    settings: Annotated[
+        list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="A setting of the strategies; repeatable.")
+    ] = None,
+    check_determinism: Annotated[
+        bool, typer.Option("--check-determinism", help="First run everything twice and compare the histories.")
+    ] = False,
+    out: Annotated[Path, typer.Option(metavar="DIR", help="Where results.json and traces/ go.")] = Path(".bufferproof"),
+    as_json: Annotated[bool, typer.Option("--json", help="Print the result document and nothing else.")] = False,
+    redact: Annotated[bool, typer.Option("--redact", help="Pseudonyms for names, phones, ids and texts.")] = False,
+) -> int:
+    """Run strategies through scenarios: a table of verdicts, and a counterexample for each violation."""
+    import scenarios
+    from engine.simulation.case import DAGGER_FAULTS, FAULTS
+
+    options.known("--explore", explore, options.EXPLORE)
+    options.at_least("--runs", runs, 1)
+    options.at_least("--jobs", jobs, 1)
+    options.at_least("--fault-budget", fault_budget, 0)
+    options.above_zero("--seconds", seconds)
+    for name in scenario or ():
+        if ".py" not in name:
+            options.known("--scenario", name, scenarios.SCENARIOS)
+    selection: dict[str, Any] = {
+        "strategies": strategy or None,
+        "scenario_names": scenario or None,
+        "faults": options.faults_of(fault, [*FAULTS, *DAGGER_FAULTS]),
+        "fault_budget": fault_budget,
+        "workload": workload and options.file("--workload", workload),
+        "explore": explore,
+        "runs": runs,
+        "seconds": seconds,
+        "seed": seed,
+        "jobs": jobs,
+        "settings": options.settings_of(settings),
+        "out": options.folder("--out", out),
+        "redact": redact,
+    }
+    if check_determinism:
+        problems = _in_view(scenarios.check_determinism, selection)
+        for problem in problems:
+            typer.echo(problem, err=True)
+        if problems:
+            return UNDECIDED  # verdicts of runs that cannot be repeated would say nothing
+        typer.echo("determinism: every run gave the same history twice", err=True)
+    result: Result = _in_view(scenarios.verify, selection)
+    if as_json:
+        typer.echo(json.dumps(result.to_json(), indent=2))
+    else:
+        _show(result, out)
+    return int(result.exit_status)
+
+
+def _in_view(work: Callable[..., Any], selection: dict[str, Any]) -> Any:
+    """Do it, with a progress bar on a terminal and silently in a pipe."""
+    if not sys.stderr.isatty():
+        return work(**selection, progress=None)
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+    columns = (TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("starting", total=None)
+
+        def progress(label: str, done: int, total: int) -> None:
+            bar.update(task, description=label, completed=done, total=total)
+
+        return work(**selection, progress=progress)
+
+
+def _show(result: "Result", out: Path) -> None:
+    """The table, then each violation's counterexample and the line that replays it."""
+    from reports.table import text_table
+    from reports.timeline import timeline
+
+    document = result.to_json()
+    if sys.stdout.isatty():
+        from rich.console import Console
+
+        from reports.table import rich_table, summary
+
+        console = Console()
+        console.print(rich_table(document))
+        console.print(summary(document), markup=False, highlight=False, soft_wrap=True)
+    else:
+        typer.echo(text_table(document))
+    for found in result.counterexamples:
+        cause = f" ({found.cause})" if found.cause else ""
+        typer.echo(f"\n{found.strategy} · {found.scenario} violates {found.invariant}{cause}")
+        typer.echo(
+            timeline(found.history, events=found.events, explanation=found.explanation, trace=str(out / found.trace))
+        )

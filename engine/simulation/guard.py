@@ -1,0 +1,186 @@
+"""Brings time and randomness under the simulation, and reports strategy code that reaches past its `Runtime`.
+
+While a run goes on, `time.*`, `datetime.now`, the global `random`, `uuid1`/`uuid4` and `os.urandom` are replaced, in
+their modules and in the globals of strategy modules that imported them by name. A call from library code gets the
+virtual time or a seeded value; a call from strategy code is caught, with file and line.
+"""
+
+import datetime as datetime_module
+import os
+import random as random_module
+import secrets
+import sys
+import sysconfig
+import threading
+import time as time_module
+import uuid
+from collections.abc import Callable
+from pathlib import Path
+from types import FrameType, ModuleType, TracebackType
+from typing import Any
+
+from engine.buffer.errors import UsageError
+
+_ROOMS = Path(__file__).resolve().parents[2]
+_LIBRARY = tuple(
+    str(Path(path).resolve())
+    for path in {
+        sysconfig.get_path("stdlib"),
+        sysconfig.get_path("platstdlib"),
+        sysconfig.get_path("purelib"),
+        sysconfig.get_path("platlib"),
+    }
+) + tuple(str(_ROOMS / room) for room in ("engine/simulation", "engine/exploration", "engine/verification", "engine/cli"))
+
+_RANDOM_NAMES = tuple(
+    name
+    for name in random_module.__all__
+    if name not in ("Random", "SystemRandom") and callable(getattr(random_module, name))
+)
+_TIME_NAMES = ("time", "time_ns", "monotonic", "monotonic_ns", "perf_counter", "perf_counter_ns", "sleep")
+
+
+class NondeterminismError(UsageError):
+    """A strategy called a clock or a source of randomness that is not its `Runtime`'s."""
+
+
+class Guard:
+    """A context in which clocks and randomness are the simulation's."""
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self._clock = clock
+        self._random = random_module.Random("library")
+        self._thread = threading.get_ident()
+        self._undo: list[tuple[Any, str, Any]] = []
+        self._caught: list[str] = []
+
+    def raise_if_caught(self) -> None:
+        """Raise `NondeterminismError` naming the first call that was caught."""
+        if self._caught:
+            raise NondeterminismError(self._caught[0])
+
+    def __enter__(self) -> "Guard":
+        replaced = _originals()
+        self._replacements = {id(original): self._replacement(name, original) for name, original in replaced}
+        for module, name, original in _PLACES:
+            self._set(module, name, self._replacements[id(original)])
+        for module in _strategy_modules():
+            for name, value in list(vars(module).items()):
+                if id(value) in self._replacements:
+                    self._set(module, name, self._replacements[id(value)])
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        for owner, name, value in reversed(self._undo):
+            setattr(owner, name, value)
+        self._undo.clear()
+
+    def _set(self, owner: Any, name: str, value: Any) -> None:
+        self._undo.append((owner, name, getattr(owner, name)))
+        setattr(owner, name, value)
+
+    def _replacement(self, name: str, original: Any) -> Any:
+        if name == "datetime.datetime":
+            return self._datetime_class()
+        simulated = self._simulated(name, original)
+        guard = self
+
+        def guarded(*args: Any, **kwargs: Any) -> Any:
+            if threading.get_ident() != guard._thread:
+                return original(*args, **kwargs)
+            guard._check(name, sys._getframe(1))
+            return simulated(*args, **kwargs)
+
+        return guarded
+
+    def _simulated(self, name: str, original: Any) -> Callable[..., Any]:
+        clock, stream = self._clock, self._random
+        if name.startswith("random."):
+            return getattr(stream, name[7:])  # type: ignore[no-any-return]
+        table: dict[str, Callable[..., Any]] = {
+            "time.time_ns": lambda: round(clock() * 1000) * 1_000_000,
+            "time.monotonic_ns": lambda: round(clock() * 1000) * 1_000_000,
+            "time.perf_counter_ns": lambda: round(clock() * 1000) * 1_000_000,
+            "time.sleep": lambda _seconds: None,
+            "uuid.uuid1": lambda *_, **__: uuid.UUID(int=stream.getrandbits(128), version=1),
+            "uuid.uuid4": lambda: uuid.UUID(int=stream.getrandbits(128), version=4),
+            "os.urandom": stream.randbytes,
+            "secrets.token_hex": lambda nbytes=32: stream.randbytes(nbytes).hex(),
+            "secrets.token_bytes": lambda nbytes=32: stream.randbytes(nbytes),
+            "secrets.token_urlsafe": lambda nbytes=32: stream.randbytes(nbytes).hex(),
+            "secrets.randbelow": stream.randrange,
+        }
+        return table.get(name, clock if name.startswith("time.") else original)
+
+    def _datetime_class(self) -> type:
+        guard, real = self, datetime_module.datetime
+
+        class Meta(type):
+            def __instancecheck__(cls, instance: object) -> bool:
+                return isinstance(instance, real)
+
+            def __subclasscheck__(cls, subclass: type) -> bool:
+                return issubclass(subclass, real)
+
+        class GuardedDatetime(real, metaclass=Meta):  # type: ignore[misc, valid-type]
+            @classmethod
+            def now(cls, tz: datetime_module.tzinfo | None = None) -> Any:
+                guard._check("datetime.now", sys._getframe(1))
+                return real.fromtimestamp(guard._clock(), tz)
+
+            @classmethod
+            def utcnow(cls) -> Any:
+                guard._check("datetime.utcnow", sys._getframe(1))
+                return real.fromtimestamp(guard._clock(), datetime_module.UTC).replace(tzinfo=None)
+
+            @classmethod
+            def today(cls) -> Any:
+                guard._check("datetime.today", sys._getframe(1))
+                return real.fromtimestamp(guard._clock())
+
+        return GuardedDatetime
+
+    def _check(self, name: str, frame: FrameType) -> None:
+        filename = frame.f_code.co_filename
+        if not _is_strategy_file(filename):
+            return
+        use = "runtime.now()" if name.startswith(("time.", "datetime.")) else "runtime.random"
+        if name == "time.sleep":
+            use = "await runtime.sleep()"
+        where = f"{Path(filename).name}:{frame.f_lineno}"
+        self._caught.append(f"{where} calls {name}(), which no run can reproduce: use {use} instead")
+
+
+def _originals() -> list[tuple[str, Any]]:
+    return [(f"{module.__name__}.{name}", original) for module, name, original in _PLACES]
+
+
+_PLACES: list[tuple[ModuleType, str, Any]] = [
+    *((time_module, name, getattr(time_module, name)) for name in _TIME_NAMES),
+    *((random_module, name, getattr(random_module, name)) for name in _RANDOM_NAMES),
+    (datetime_module, "datetime", datetime_module.datetime),
+    (uuid, "uuid1", uuid.uuid1),
+    (uuid, "uuid4", uuid.uuid4),
+    (os, "urandom", os.urandom),
+    *((secrets, name, getattr(secrets, name)) for name in ("token_hex", "token_bytes", "token_urlsafe", "randbelow")),
+]
+
+_KNOWN_FILES: dict[str, bool] = {}
+
+
+def _is_strategy_file(filename: str) -> bool:
+    known = _KNOWN_FILES.get(filename)
+    if known is None:
+        resolved = str(Path(filename).resolve())
+        known = _KNOWN_FILES[filename] = not filename.startswith("<") and not resolved.startswith(_LIBRARY)
+    return known
+
+
+def _strategy_modules() -> list[ModuleType]:
+    """Modules whose globals may hold a clock by name: strategies', wherever they live."""
+    found = []
+    for name, module in list(sys.modules.items()):
+        filename = getattr(module, "__file__", None)
+        if filename and name.startswith(("engine.buffer.", "scenarios.gallery", "bufferproof_strategy_")):
+            found.append(module)
+    return found

@@ -1,0 +1,203 @@
+"""An asyncio event loop in virtual time: timers are steps of the agenda, the ready queue runs empty after each step.
+
+Every callback belongs to the function in whose context it was made. A function that stopped never runs again, not even
+its `finally` clauses: its callbacks are dropped, and its tasks are kept alive until the run is over.
+"""
+
+import asyncio
+import contextvars
+from collections import deque
+from collections.abc import Callable, Coroutine
+from typing import TYPE_CHECKING, Any
+
+from engine.simulation.agenda import Agenda, Step
+from engine.simulation.bounds import BoundHit, Bounds
+
+if TYPE_CHECKING:
+    from engine.simulation.process import Process
+
+OWNER: "contextvars.ContextVar[Process | None]" = contextvars.ContextVar("owner", default=None)
+
+
+class SimHandle(asyncio.Handle):
+    """A callback that knows its function."""
+
+    __slots__ = ("owner",)
+
+    def __init__(
+        self,
+        callback: Callable[..., Any],
+        args: tuple[Any, ...],
+        loop: asyncio.AbstractEventLoop,
+        context: contextvars.Context,
+        owner: "Process | None",
+    ) -> None:
+        super().__init__(callback, args, loop, context)
+        self.owner = owner
+
+
+class SimTimer(asyncio.TimerHandle):
+    """A timer whose moment is a step of the agenda."""
+
+    __slots__ = ("step",)
+    step: Step
+
+
+class SimLoop(asyncio.AbstractEventLoop):
+    """The part of an event loop that asyncio, redis-py, httpx and Starlette use, over an agenda."""
+
+    def __init__(self, agenda: Agenda, bounds: Bounds) -> None:
+        self._agenda = agenda
+        self._bounds = bounds
+        self._ready: deque[SimHandle] = deque()
+        self._tasks: list[asyncio.Task[Any]] = []
+        self._closed = False
+        self._timers = 0
+        self.connect: Callable[..., Coroutine[Any, Any, Any]] | None = None
+        self.errors: list[str] = []
+        agenda.drain = self.drain
+
+    # -- time and callbacks ------------------------------------------------------------------------------------------
+
+    def time(self) -> float:
+        """Virtual seconds since the start."""
+        return self._agenda.env.now / 1000  # type: ignore[no-any-return]
+
+    def call_soon(  # type: ignore[override]
+        self, callback: Callable[..., Any], *args: Any, context: contextvars.Context | None = None
+    ) -> SimHandle:
+        """Queue a callback; dropped if its function has stopped, put by if it is paused."""
+        if context is None:
+            context = contextvars.copy_context()
+        owner = context.get(OWNER)
+        handle = SimHandle(callback, args, self, context, owner)
+        if self._closed or (owner is not None and not owner.alive):
+            return handle
+        if owner is not None and owner.paused:
+            owner.handles.append(handle)
+        else:
+            self._ready.append(handle)
+        return handle
+
+    call_soon_threadsafe = call_soon  # type: ignore[assignment]
+
+    def call_later(  # type: ignore[override]
+        self, delay: float, callback: Callable[..., Any], *args: Any, context: contextvars.Context | None = None
+    ) -> asyncio.TimerHandle:
+        """A timer `delay` virtual seconds from now."""
+        return self.call_at(self.time() + delay, callback, *args, context=context)
+
+    def call_at(  # type: ignore[override]
+        self, when: float, callback: Callable[..., Any], *args: Any, context: contextvars.Context | None = None
+    ) -> asyncio.TimerHandle:
+        """A timer at a virtual time; rounded up to the next whole millisecond, as a timer never fires early."""
+        if context is None:
+            context = contextvars.copy_context()
+        owner = context.get(OWNER)
+        timer = SimTimer(when, callback, args, self, context)
+        due_ms = -int(-round(when * 1000, 6) // 1)
+        if self._closed or (owner is not None and not owner.alive):
+            timer.step = Step("timer", "stopped", "", owner, lambda: None, due_ms, due_ms)
+            timer.step.cancelled = True
+            return timer
+        name = f"timer {owner.name}" if owner is not None else "timer"
+
+        def fire() -> None:
+            if not timer.cancelled():
+                self._ready.append(SimHandle(callback, args, self, context, owner))
+
+        timer.step = self._agenda.at("timer", name, owner, fire, due_ms)
+        if owner is not None:
+            owner.steps[timer.step] = None
+            if owner.is_idle_timer():
+                self._agenda.mark_idle(timer.step)
+        return timer
+
+    def _timer_handle_cancelled(self, handle: SimTimer) -> None:  # type: ignore[override]
+        # asyncio's handles tell their loop so: take the timer's step off the agenda.
+        step = handle.step
+        if step.owner is not None:
+            step.owner.steps.pop(step, None)
+        self._agenda.cancel(step)
+
+    def drain(self) -> None:
+        """Run the ready queue empty, in its own order, which is never a choice. Bounded."""
+        ready, limit = self._ready, self._bounds.callbacks_at_once
+        count = 0
+        while ready:
+            handle = ready.popleft()
+            owner = handle.owner
+            if handle.cancelled() or (owner is not None and not owner.alive):
+                continue
+            if owner is not None and owner.paused:
+                owner.handles.append(handle)
+                continue
+            handle._run()  # noqa: SLF001 - asyncio's own loops run their handles so
+            count += 1
+            if count > limit:
+                who = owner.name if owner is not None else "the world"
+                raise BoundHit(f"{who} ran more than {limit:,} callbacks at one instant")
+
+    def resume(self, handles: list[SimHandle]) -> None:
+        """Queue what a paused function had ready."""
+        self._ready.extend(handles)
+
+    # -- tasks and futures -------------------------------------------------------------------------------------------
+
+    def create_future(self) -> "asyncio.Future[Any]":
+        """A future of this loop."""
+        return asyncio.Future(loop=self)
+
+    def create_task(  # type: ignore[override]
+        self, coro: Coroutine[Any, Any, Any], *, name: str | None = None, context: contextvars.Context | None = None
+    ) -> "asyncio.Task[Any]":
+        """A task; kept until the run is over, so that a stopped function's coroutines are not collected in its midst."""
+        self._tasks.append(task := asyncio.Task(coro, loop=self, name=name or "task", context=context))
+        if len(self._tasks) > self._bounds.tasks:
+            self._tasks = [t for t in self._tasks if not t.done()]
+            if len(self._tasks) > self._bounds.tasks:
+                raise BoundHit(f"more than {self._bounds.tasks:,} tasks at once")
+        return task
+
+    async def create_connection(self, protocol_factory: Any, host: Any = None, port: Any = None, **_: Any) -> Any:  # type: ignore[override]
+        """A connection of the simulated network; only Redis is there."""
+        if self.connect is None:
+            raise ConnectionRefusedError(f"nothing listens at {host}:{port} in the simulation")
+        return await self.connect(protocol_factory)
+
+    def run_in_executor(self, executor: Any, func: Any, *args: Any) -> Any:  # type: ignore[override]
+        """Threads have no place in a deterministic run."""
+        raise RuntimeError("threads cannot be simulated: a strategy must not use run_in_executor or to_thread")
+
+    # -- the rest of the protocol ------------------------------------------------------------------------------------
+
+    def get_debug(self) -> bool:
+        """Never in debug mode: asyncio would read real clocks."""
+        return False
+
+    def is_running(self) -> bool:
+        """Running until closed."""
+        return not self._closed
+
+    def is_closed(self) -> bool:
+        """Whether the run is over."""
+        return self._closed
+
+    def call_exception_handler(self, context: dict[str, Any]) -> None:
+        """Keep what asyncio would log: nothing may reach stderr."""
+        self.errors.append(str(context.get("message", "")))
+
+    def close(self) -> None:
+        """End the run: close what still hangs, quietly. Nothing that a `finally` does now reaches the world."""
+        self._closed = True
+        self._ready.clear()
+        for task in self._tasks:
+            if not task.done():
+                task._log_destroy_pending = False  # type: ignore[attr-defined]  # noqa: SLF001 - it is meant to hang
+                try:
+                    task.get_coro().close()  # type: ignore[union-attr]
+                except BaseException:  # noqa: BLE001, S110 - whatever a dying coroutine raises is of no interest
+                    pass
+            elif not task.cancelled():
+                task.exception()  # marks it as seen
+        self._tasks.clear()

@@ -1,0 +1,50 @@
+"""A function's process: its own memory, context, wall clock and connections. It can crash, pause and be replaced."""
+
+import asyncio
+import contextvars
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from engine.simulation.agenda import Step
+from engine.simulation.loop import OWNER, SimHandle
+
+#: The instant at which every run starts, on the server's clock.
+EPOCH = datetime(2026, 1, 5, 9, 0, 0, tzinfo=UTC)
+EPOCH_MS = int(EPOCH.timestamp() * 1000)
+
+
+class Process:
+    """One live function. What is inside it (the service, the strategy) is put there by the world."""
+
+    def __init__(self, name: str, *, offset_ms: int = 0, drift_ppm: int = 0) -> None:
+        self.name = name
+        self.offset_ms = offset_ms
+        self.drift_ppm = drift_ppm
+        self.alive = True
+        self.paused = False
+        self.touched = False
+        self.cold = False  # a connection of it broke: the next one is really made
+        self.handles: list[SimHandle] = []
+        self.backlog: list[Step] = []
+        self.steps: dict[Step, None] = {}
+        self.calls: list[Callable[[], None]] = []
+        self.tasks: list[asyncio.Task[Any]] = []
+        self.on_stop: list[Callable[[], None]] = []
+        self.periodic: frozenset[asyncio.Task[Any]] = frozenset()
+        self.in_period = 0
+        self.writes_before = 0
+        self.runs_cleanup = False
+        self.app: Any = None
+        self.function: Any = None
+        self.context = contextvars.copy_context()
+        self.context.run(OWNER.set, self)
+
+    def clock(self, now_ms: int) -> datetime:
+        """This function's wall clock: the world's, off by its offset and its drift."""
+        skewed = now_ms + self.offset_ms + now_ms * self.drift_ppm // 1_000_000
+        return EPOCH + timedelta(milliseconds=skewed)
+
+    def is_idle_timer(self) -> bool:
+        """Whether the timer that is being set now is the pause between two ticks or cleanups."""
+        return not self.in_period and asyncio.current_task() in self.periodic

@@ -1,0 +1,132 @@
+"""The users and the provider, as SimPy processes: messages are sent, and sent again where the case says so."""
+
+import json
+from collections.abc import Callable, Generator
+from typing import Any
+
+import simpy
+
+from engine.exploration.scheduler import Choices
+from engine.simulation.agenda import Agenda
+from engine.simulation.case import Case, Sending
+from engine.simulation.faults import Faults
+from engine.simulation.http import Answer, Call, Network
+
+#: The provider repeats within REPEAT_HORIZON_SECONDS; most repeats come soon.
+REPEAT_MS = (0, 120_000)
+RETRY_MS = (1_000, 60_000)
+
+
+class Provider:
+    """Sends the case's messages to the webhook."""
+
+    def __init__(
+        self,
+        agenda: Agenda,
+        network: Network,
+        choices: Choices,
+        faults: Faults,
+        record: Callable[..., None],
+        case: Case,
+        webhook_timeout_ms: int,
+    ) -> None:
+        self._agenda = agenda
+        self._network = network
+        self._choices = choices
+        self._faults = faults
+        self._record = record
+        self._case = case
+        self._timeout_ms = webhook_timeout_ms
+        self._calls = 0
+        self._attempts: dict[str, int] = {}
+        self.waiting = 0
+        for sending in case.sendings:
+            agenda.env.process(self._user(sending))
+        self.unsent = len(case.sendings)
+
+    def _user(self, sending: Sending) -> Generator[simpy.Event, Any, None]:
+        yield self._agenda.env.timeout(sending.at_ms)
+        self.unsent -= 1
+        self._send_at(sending, 0)
+        for repeat_ms in sending.repeats_ms:
+            self._send_at(sending, repeat_ms)
+        name = f"provider {sending.label}"
+        if self._faults.strike(name, "provider", ("webhook_repeated",), label=sending.label):
+            self._send_at(sending, self._faults.number(f"repeat {name}", "provider", *REPEAT_MS))
+
+    def _send_at(self, sending: Sending, delay_ms: int) -> None:
+        self._agenda.at(
+            "provider",
+            f"provider sends {sending.label}",
+            None,
+            lambda: self._send(sending),
+            self._agenda.now_ms + delay_ms,
+        )
+
+    def _send(self, sending: Sending) -> None:
+        self._calls += 1
+        call_id = f"w{self._calls}"
+        attempt = self._attempts[sending.label] = self._attempts.get(sending.label, 0) + 1
+        self._record(
+            "webhook.sent",
+            call=call_id,
+            conversation=[sending.instance_name, sending.user_phone],
+            id=sending.message_id,
+            text=sending.text,
+            data=sending.data,
+            attempt=attempt,
+            label=sending.label,
+        )
+        expired = self._agenda.at(
+            "provider",
+            f"provider gives up on {call_id}",
+            None,
+            lambda: answered(TimeoutError("no answer in time")),
+            self._agenda.now_ms + self._timeout_ms,
+        )
+        over = False
+
+        def answered(outcome: Answer | Exception) -> None:
+            nonlocal over
+            if over:
+                return
+            over = True
+            self._agenda.cancel(expired)
+            if isinstance(outcome, Answer):
+                self._record("webhook.confirmed", call=call_id, status=outcome.status)
+            else:
+                self._record("webhook.failed", call=call_id, error=type(outcome).__name__)
+            if not (isinstance(outcome, Answer) and 200 <= outcome.status < 300):
+                self._send_again(sending, attempt)
+
+        self._network.send(
+            Call(
+                kind="webhook",
+                id=call_id,
+                path="/webhook",
+                headers=(("content-type", "application/json"), ("x-request-id", call_id)),
+                body=webhook_body(sending),
+                name=f"provider {sending.label}",
+                actor="provider",
+                caller=None,
+                done=answered,
+            )
+        )
+
+    def _send_again(self, sending: Sending, attempt: int) -> None:
+        if attempt <= self._case.provider_retries:
+            name = f"provider retries {sending.label}"
+            self._send_at(sending, self._choices.number("provider", name, *RETRY_MS, shape="log_uniform"))
+
+
+def webhook_body(sending: Sending) -> bytes:
+    """A message as the webhook's plain JSON; ASCII, so that lone surrogates survive."""
+    return json.dumps(
+        {
+            "instance_name": sending.instance_name,
+            "user_phone": sending.user_phone,
+            "message_id": sending.message_id,
+            "text": sending.text,
+            "data": sending.data,
+        }
+    ).encode("ascii")

@@ -1,0 +1,182 @@
+"""The Redis of the simulation: fakeredis with Lua, its clock under the simulation, one command after the other.
+
+For every command it says which keys were *really* read and written, through `redis.call` too.
+"""
+
+import threading
+from collections import defaultdict
+from collections.abc import Iterator
+from typing import Any
+
+import redis as redis_py
+from fakeredis._clients._tcp_server import encode_reply
+from fakeredis._core import Database, FakeServer
+from fakeredis._socket import FakeSocket
+
+from engine.simulation.process import EPOCH_MS
+
+
+class SimDatabase(Database):
+    """Expiry in whole milliseconds: a key is there at exactly its end and gone one millisecond later, as in Redis.
+
+    fakeredis adds seconds as floats, whose rounding would decide what happens at the very instant.
+    """
+
+    def expired(self, item: Any) -> bool:
+        """Whether the item's end has passed."""
+        return item.expireat is not None and round(item.expireat * 1000) < round(self.time * 1000)
+
+    def _remove_expired(self) -> None:
+        for key in [key for key, item in self._dict.items() if self.expired(item)]:
+            del self._dict[key]
+
+
+class SimSocket(FakeSocket):  # type: ignore[misc]
+    """One client's session on the server; notes the keys that its commands touch."""
+
+    def __init__(self, server: FakeServer) -> None:
+        super().__init__(server, 0, None, redis_py.Redis, client_info={})
+        self.replies: list[Any] = []
+        self.reads: dict[bytes, None] = {}
+        self.writes: dict[bytes, None] = {}
+
+    def put_response(self, msg: Any) -> None:
+        """Keep a reply until the network takes it."""
+        self.replies.append(msg)
+
+    def _keyspace_notifications(self, command_items: list[Any], name: bytes) -> None:
+        for item in command_items:
+            (self.writes if item.is_modified else self.reads)[item.key] = None
+        super()._keyspace_notifications(command_items, name)
+
+    def _blocking(self, timeout: float | None, func: Any, shape: Any = None) -> Any:
+        # A blocked client would need a thread. It is answered at once with what is there, as if its time were over.
+        result = func(True)
+        return result if shape is None else shape(result)
+
+
+class Executed:
+    """What one command did."""
+
+    __slots__ = ("error", "reads", "reply", "result", "writes")
+
+    def __init__(self, result: Any, reply: bytes, reads: list[str], writes: list[str]) -> None:
+        self.result = result
+        self.reply = reply
+        self.reads = reads
+        self.writes = writes
+        self.error = str(result) if isinstance(result, Exception) else None
+
+
+class RedisServer:
+    """One server. `reachable` is the network's side of it."""
+
+    def __init__(self, pool: "ServerPool") -> None:
+        self._fake = pool.take()
+        self.reachable = True
+        self.commands = 0
+
+    @property
+    def database(self) -> SimDatabase:
+        """Database 0."""
+        return self._fake.dbs[0]  # type: ignore[no-any-return]
+
+    def open_session(self) -> SimSocket:
+        """A new client's session."""
+        return SimSocket(self._fake)
+
+    def execute(self, session: SimSocket, request: bytes) -> Executed:
+        """Execute one command, atomically."""
+        self.commands += 1
+        session.replies.clear()
+        session.reads.clear()
+        session.writes.clear()
+        session.sendall(request)
+        if session.replies:
+            result = session.replies[0]
+            reply = encode_reply(result, 2) if not isinstance(result, bytes) else _bulk_or_status(result, request)
+        else:
+            result, reply = None, b"$-1\r\n"
+        reads = [text(key) for key in session.reads]
+        return Executed(result, reply, reads, [text(key) for key in session.writes])
+
+    def flush_scripts(self) -> None:
+        """Forget all cached scripts: `NOSCRIPT` on the next EVALSHA."""
+        self._fake.script_cache.clear()
+
+    def script_name(self, source_or_sha: bytes) -> str:
+        """A script's name: the first word of its header comment, or the start of its digest."""
+        source = self._fake.script_cache.get(source_or_sha.lower(), source_or_sha)
+        header = text(source.split(b"\n", 1)[0])
+        if header.startswith("--"):
+            words = header.lstrip("- ").replace(":", " ").split()
+            if words:
+                return words[0]
+        return text(source_or_sha[:8])
+
+    def lose_data(self) -> None:
+        """Restart empty."""
+        self.database.clear()
+
+    def evict(self, key: bytes) -> None:
+        """A key disappears before its end."""
+        self.database.pop(key, None)
+
+    def ttl_ends_ms(self) -> Iterator[int]:
+        """When each key's TTL ends, in virtual milliseconds."""
+        for item in self.database._dict.values():  # noqa: SLF001 - fakeredis has no public view without expiry
+            if item.expireat is not None:
+                yield round(item.expireat * 1000) - EPOCH_MS
+
+    def keys(self) -> dict[str, tuple[str, int | None]]:
+        """Every key that is there: its type, and when its TTL ends (virtual ms, None: never)."""
+        return {
+            text(key): (type(item.value).__name__.lower(), item.expireat and round(item.expireat * 1000) - EPOCH_MS)
+            for key, item in sorted(self.database._dict.items())  # noqa: SLF001 - as above
+        }
+
+    def expire(self, now_ms: int) -> list[str]:
+        """Drop the keys whose end has passed; say which."""
+        gone = [
+            key
+            for key, item in self.database._dict.items()  # noqa: SLF001 - as above
+            if item.expireat is not None and round(item.expireat * 1000) - EPOCH_MS < now_ms
+        ]
+        for key in gone:
+            del self.database._dict[key]  # noqa: SLF001 - as above
+        return [text(key) for key in gone]
+
+
+class ServerPool:
+    """One fakeredis server a process of ours, emptied between runs: its Lua interpreter is dear to make."""
+
+    def __init__(self) -> None:
+        self._server: FakeServer | None = None
+
+    def take(self) -> FakeServer:
+        """An empty server."""
+        if self._server is None:
+            self._server = FakeServer(version=(7, 2), server_type="redis")
+        server = self._server
+        lock = threading.Lock()
+        server.lock = lock
+        server.dbs = defaultdict(lambda: SimDatabase(lock))
+        server.script_cache.clear()
+        server.sockets.clear()
+        server.closed_sockets.clear()
+        server.scan_cursors.clear()
+        server._next_client_id = 1  # noqa: SLF001 - else ids would differ from run to run
+        return server
+
+
+def _bulk_or_status(value: bytes, request: bytes) -> bytes:
+    # The encoder writes every top-level string as a status line; clients read both forms as the same bytes, but a
+    # payload is a bulk string on a real server.
+    if value in (b"OK", b"PONG", b"QUEUED"):
+        return b"+" + value + b"\r\n"
+    return b"$%d\r\n%s\r\n" % (len(value), value)
+
+
+def text(key: bytes) -> str:
+    """A key or an argument as text, whatever bytes it holds."""
+    return key.decode("utf-8", "backslashreplace")

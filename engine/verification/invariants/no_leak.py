@@ -1,0 +1,35 @@
+"""`no_leak`: after healing and the longest TTL, no key is left but those that the strategy shares."""
+
+from collections.abc import Iterable
+
+from engine.verification.facts import Facts
+from engine.verification.verdict import Finding, Violation
+
+NAME = "no_leak"
+_SHOWN = 3
+
+
+def judge(facts: Facts) -> Finding:
+    """Compare the keys at the end with `shared_keys`: exact names, or a prefix where one ends with `*`."""
+    if facts.end is None or not facts.complete:
+        return Finding(applicable=False)
+    shared: list[str] = facts.start.get("shared_keys") or []
+    left = sorted(key for key in facts.end["keys"] if not is_shared(key, shared))
+    if not left:
+        return Finding(applicable=True)
+    shown = ", ".join(left[:_SHOWN]) + (f" and {len(left) - _SHOWN} more" if len(left) > _SHOWN else "")
+    last = len(facts.history) - 1
+    told = f"{len(left)} {'key is' if len(left) == 1 else 'keys are'} left at the end, at {facts.at(last)}: {shown}"
+    return Finding(applicable=True, violations=(Violation(NAME, told, (*_last_writes(facts, left[0]), last)),))
+
+
+def is_shared(key: str, shared: Iterable[str]) -> bool:
+    """Whether the strategy named this key, or a prefix of it followed by `*`, as one that may stay."""
+    return any(key.startswith(name[:-1]) if name.endswith("*") else key == name for name in shared)
+
+
+def _last_writes(facts: Facts, key: str) -> tuple[int, ...]:
+    for index in range(len(facts.history) - 1, -1, -1):
+        if key in facts.history[index].get("writes", ()):
+            return (index,)
+    return ()

@@ -1,0 +1,42 @@
+"""`no_loss`: every accepted message has had an effect, or is rightly dead-lettered. A dropped blank text is a loss."""
+
+from engine.verification.facts import Facts
+from engine.verification.records import Sent
+from engine.verification.verdict import Finding, Violation
+
+NAME = "no_loss"
+
+
+def judge(facts: Facts) -> Finding:
+    """Judge a run at its end: before that, what has had no effect may still have it.
+
+    Given up sooner than after `attempts` unconfirmed hand-overs counts as lost, unless it had its effect all the same.
+    """
+    applicable = any(m.accepted is not None for m in facts.messages.values())
+    if not facts.complete:
+        return Finding(applicable)
+    return Finding(applicable, tuple([_violation(facts, message) for message in facts.lost]))
+
+
+def _violation(facts: Facts, message: Sent) -> Violation:
+    accepted = message.accepted
+    assert accepted is not None
+    told = f"{message.label} was accepted at {facts.at(accepted)}"
+    events = [accepted]
+    if message.dead_letters:
+        early = message.dead_letters[0]
+        begun = facts.unconfirmed(message, early)
+        told += (
+            f" and dead-lettered at {facts.at(early)} after {begun} of {facts.attempts} unconfirmed hand-overs: too early"
+        )
+        events.append(early)
+    elif message.handovers:
+        last = message.handovers[-1]
+        told += f" and last handed over at {facts.at(last.sent)}, without an effect"
+        events.append(last.sent)
+        if last.failed is not None:
+            told += f": that hand-over failed at {facts.at(last.failed)}"
+            events.append(last.failed)
+    else:
+        told += " and never handed over"
+    return Violation(NAME, told, (*events, len(facts.history) - 1), (message.label,))
