@@ -20,6 +20,7 @@ BUILT_IN: Mapping[str, str] = {
     "baseline": "engine.buffer.plan.baseline:Baseline",
     "lock": "engine.buffer.plan.lock:Lock",
     "lua": "engine.buffer.plan.lua:Lua",
+    "lease": "engine.buffer.lease.strategy:Lease",
 }
 
 #: What the harness calls, with how many arguments after `self`.

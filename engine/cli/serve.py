@@ -58,7 +58,7 @@ def _listen(host: str, port: int) -> socket.socket:
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
         return socket.create_server((host, port), family=family)
     except OSError as error:
-        reason = error.strerror or str(error)
+        reason = (error.strerror or str(error)).partition(" (while")[0]  # the rest repeats the address
         raise UsageError(f"cannot listen on {host}:{port} ({reason}): choose another --host or --port") from None
 
 

@@ -14,9 +14,10 @@ import sysconfig
 import threading
 import time as time_module
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from types import FrameType, ModuleType, TracebackType
+from types import FrameType, ModuleType
 from typing import Any
 
 from engine.buffer.errors import UsageError
@@ -45,39 +46,50 @@ class NondeterminismError(UsageError):
 
 
 class Guard:
-    """A context in which clocks and randomness are the simulation's."""
+    """A context in which clocks and randomness are the simulation's. Made once a process, used for each run."""
 
-    def __init__(self, clock: Callable[[], float]) -> None:
-        self._clock = clock
-        self._random = random_module.Random("library")
-        self._thread = threading.get_ident()
-        self._undo: list[tuple[Any, str, Any]] = []
+    def __init__(self) -> None:
+        self._clock: Callable[[], float] = lambda: 0.0
+        self._random = random_module.Random()
+        self._thread = 0
         self._caught: list[str] = []
+        self._modules_seen = 0
+        self._by_name: list[tuple[ModuleType, str, Any]] = []
+        self._replacements = {id(original): self._replacement(name, original) for name, original in _originals()}
 
-    def raise_if_caught(self) -> None:
-        """Raise `NondeterminismError` naming the first call that was caught."""
+    @contextmanager
+    def running(self, clock: Callable[[], float]) -> Iterator[None]:
+        """For the length of one run, `clock` is the time. Raises `NondeterminismError` at its end, if a call was caught."""
+        self._clock = clock
+        self._random.seed("library")
+        self._thread = threading.get_ident()
+        self._caught.clear()
+        self._find_names()
+        for module, name, original in _PLACES:
+            setattr(module, name, self._replacements[id(original)])
+        for module, name, original in self._by_name:
+            setattr(module, name, self._replacements[id(original)])
+        try:
+            yield
+        finally:
+            for module, name, original in _PLACES:
+                setattr(module, name, original)
+            for module, name, original in self._by_name:
+                setattr(module, name, original)
         if self._caught:
             raise NondeterminismError(self._caught[0])
 
-    def __enter__(self) -> "Guard":
-        replaced = _originals()
-        self._replacements = {id(original): self._replacement(name, original) for name, original in replaced}
-        for module, name, original in _PLACES:
-            self._set(module, name, self._replacements[id(original)])
-        for module in _strategy_modules():
-            for name, value in list(vars(module).items()):
-                if id(value) in self._replacements:
-                    self._set(module, name, self._replacements[id(value)])
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        for owner, name, value in reversed(self._undo):
-            setattr(owner, name, value)
-        self._undo.clear()
-
-    def _set(self, owner: Any, name: str, value: Any) -> None:
-        self._undo.append((owner, name, getattr(owner, name)))
-        setattr(owner, name, value)
+    def _find_names(self) -> None:
+        """Names in strategy modules that hold a clock; looked for again only when modules were imported."""
+        if len(sys.modules) == self._modules_seen:
+            return
+        self._modules_seen = len(sys.modules)
+        self._by_name = [
+            (module, name, value)
+            for module in _strategy_modules()
+            for name, value in list(vars(module).items())
+            if id(value) in self._replacements
+        ]
 
     def _replacement(self, name: str, original: Any) -> Any:
         if name == "datetime.datetime":
@@ -94,7 +106,11 @@ class Guard:
         return guarded
 
     def _simulated(self, name: str, original: Any) -> Callable[..., Any]:
-        clock, stream = self._clock, self._random
+        stream = self._random
+
+        def clock() -> float:
+            return self._clock()
+
         if name.startswith("random."):
             return getattr(stream, name[7:])  # type: ignore[no-any-return]
         table: dict[str, Callable[..., Any]] = {

@@ -4,6 +4,7 @@ A run is a pure function of (code, case, strategy, choices).
 """
 
 import asyncio
+import functools
 import random
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -39,6 +40,7 @@ SKEW_MS = 60_000
 THIN_AFTER_MS = 200_000
 
 _POOL = ServerPool()
+_GUARD = Guard()
 
 
 class World:
@@ -78,8 +80,7 @@ class World:
 
     def run(self) -> list[Event]:
         """Let things happen until all is quiet. Returns the history, whose last event is `end`."""
-        guard = Guard(lambda: (EPOCH_MS + self.agenda.now_ms) / 1000)
-        with guard:
+        with _GUARD.running(lambda: (EPOCH_MS + self.agenda.now_ms) / 1000):
             asyncio._set_running_loop(self.loop)  # noqa: SLF001 - the documented hook for loops of one's own
             try:
                 with cpu_bound(self.bounds.cpu_seconds):
@@ -91,7 +92,6 @@ class World:
             finally:
                 self.loop.close()
                 asyncio._set_running_loop(None)  # noqa: SLF001 - as above
-        guard.raise_if_caught()
         return self.record.history
 
     def _set_up(self) -> None:
@@ -367,8 +367,14 @@ def redis_client() -> "redis.asyncio.Redis":
 
 def settings_of(strategy: type[Strategy], given: Mapping[str, Any]) -> Settings:
     """The settings of a simulated function; the environment is not read."""
+    return _settings(strategy, tuple(given.items()))
+
+
+@functools.lru_cache(maxsize=1_000)
+def _settings(strategy: type[Strategy], given: tuple[tuple[str, Any], ...]) -> Settings:
+    # Validating them takes longer than a short run.
     urls = {"BASE_URL": FUNCTION_URL, "PROCESSOR_URL": PROCESSOR_URL}
-    return Settings.fixed(strategy.default_settings, {**given, **urls})
+    return Settings.fixed(strategy.default_settings, {**dict(given), **urls})
 
 
 def plain_value(value: Any) -> Any:

@@ -47,7 +47,9 @@ class Times:
     def write(self, redis: "Redis | Pipeline", key: bytes, seconds: int, value: bytes) -> Awaitable[bool]:
         """`SETEX`, to be awaited; in a transaction it is queued by this call alone. Raises `RedisError`."""
         command, ttl = self.ttl(seconds)
-        return redis.setex(key, ttl, value) if command == "SETEX" else redis.psetex(key, ttl, value)
+        # Not the client's setex(), which is deprecated in favour of SET … EX: the plan's command is SETEX.
+        written: Awaitable[bool] = redis.execute_command(command, key, ttl, value)  # type: ignore[no-untyped-call]
+        return written
 
     def _whole_ms(self, design_ms: float) -> int:
         return max(1, round(design_ms * self._scale))

@@ -1,0 +1,83 @@
+"""Replay: a trace is run again, exactly, and judged again."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from engine.buffer.catalogue import BUILT_IN
+from engine.buffer.errors import UsageError
+from engine.buffer.strategy import Strategy
+from engine.verification import Violation, digest, judge
+from scenarios.redaction import Redaction
+from scenarios.running import replay_case, violations_of
+from scenarios.selection import find_strategy
+from scenarios.trace import Trace, first_difference, read_trace
+
+REPRODUCED, HELD, DIVERGED = "reproduced", "held", "diverged"
+
+
+@dataclass(frozen=True)
+class Replay:
+    """What a replay showed. `events` are the conflicting steps of the recorded violation, if it showed again."""
+
+    strategy: str
+    scenario: str
+    outcome: str
+    detail: str
+    history: list[dict[str, Any]] = field(repr=False)
+    violations: list[Violation]
+
+    @property
+    def exit_status(self) -> int:
+        """1 reproduced, 0 the run violates nothing (any more), 3 diverged."""
+        return {REPRODUCED: 1, HELD: 0, DIVERGED: 3}[self.outcome]
+
+
+def replay(path: Path | str, redact: bool = False) -> Replay:
+    """Run a trace again. Raises `UsageError` if the file is no trace of a schema known here."""
+    trace = read_trace(Path(path))
+    strategy = _strategy(trace, Path(path))
+    run = replay_case(trace.case, strategy, trace.schedule, stepped=trace.stepped)
+    violations = violations_of(judge(run.history))
+    same = [v for v in violations if v.invariant == trace.invariant and v.cause == trace.cause]
+    difference = first_difference(trace.marks, run.history)
+    exact = difference is None and digest(run.history) == trace.digest
+    if exact:
+        outcome = REPRODUCED if violations else HELD
+        detail = "the same history, byte for byte"
+    else:
+        outcome = DIVERGED
+        detail = _divergence(run.history, difference)
+        if not violations and trace.invariant is not None:
+            detail += "; it violates nothing any more"
+    history, shown = run.history, [*same, *(v for v in violations if v not in same)]
+    if redact:
+        redaction = Redaction(trace.case)
+        run = replay_case(
+            redaction.case(trace.case), strategy, redaction.schedule(trace.schedule), stepped=trace.stepped
+        )
+        history, shown = run.history, violations_of(judge(run.history))
+        detail = redaction.text(detail)
+    return Replay(trace.strategy, trace.case.scenario, outcome, detail, history, shown)
+
+
+def _strategy(trace: Trace, path: Path) -> type[Strategy]:
+    """The trace's strategy; a file is looked for from the working directory, then from the trace."""
+    spec = trace.strategy
+    file, colon, name = spec.rpartition(":")
+    if colon and file.endswith(".py") and not Path(file).is_file() and (path.parent / file).is_file():
+        spec = f"{path.parent / file}:{name}"
+    try:
+        return find_strategy(spec)
+    except UsageError as error:
+        if spec in BUILT_IN:
+            raise
+        raise UsageError(f"trace {path}: its strategy cannot be loaded: {error}") from None
+
+
+def _divergence(history: list[dict[str, Any]], index: int | None) -> str:
+    if index is None or index >= len(history):
+        return "the history ends sooner or later than the recorded one: the program has changed since"
+    event = history[index]
+    who = f" of {event['function']}" if "function" in event else ""
+    return f"event {index} ({event['event']}{who} at {event['t'] / 1000:.3f} s) is not the recorded one: the program has changed since"

@@ -1,0 +1,120 @@
+"""What `verify` found: the result document of the contract, the counterexamples, and the exit status."""
+
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from engine.verification import INVARIANTS, Verdict
+from scenarios.batch import Plan, Tally
+from scenarios.expectations import Difference
+from scenarios.trace import versions
+
+HELD, VIOLATED, UNDECIDED = 0, 1, 3
+
+
+@dataclass(frozen=True)
+class Counterexample:
+    """The smallest run that shows a violation. `trace` is relative to the output folder."""
+
+    strategy: str
+    scenario: str
+    invariant: str
+    cause: str | None
+    explanation: str
+    trace: str
+    history: list[dict[str, Any]] = field(repr=False)
+    events: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True)
+class Result:
+    """A result document, with what belongs to it. `differences` is None where no verdicts are written down for it."""
+
+    document: dict[str, Any]
+    counterexamples: list[Counterexample]
+    differences: list[Difference] | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """The result document."""
+        return self.document
+
+    @property
+    def exit_status(self) -> int:
+        """0 all as it must be, 1 a violation (that is not written down), 3 undecided or a known one was not found."""
+        if self.differences is not None:
+            if any(difference.is_new for difference in self.differences):
+                return VIOLATED
+            return UNDECIDED if self.differences else HELD
+        rows = self.document["rows"]
+        if any(row["verdict"] == Verdict.VIOLATED for row in rows):
+            return VIOLATED
+        if not any(row["runs"] for row in rows):
+            return UNDECIDED
+        return UNDECIDED if any(row["verdict"] == Verdict.UNKNOWN and row["applicable_runs"] for row in rows) else HELD
+
+    def write(self, out: Path) -> None:
+        """Write `results.json`."""
+        out.mkdir(parents=True, exist_ok=True)
+        (out / "results.json").write_text(json.dumps(self.document, indent=1) + "\n", encoding="utf-8")
+
+
+def result_document(
+    tallies: dict[Plan, Tally],
+    traces: dict[tuple[Plan, str], dict[str, str]],
+    *,
+    seed: int,
+    elapsed_s: float,
+    settings: dict[str, Any],
+) -> dict[str, Any]:
+    """The document of the contract."""
+    runs = sum(tally.runs for tally in tallies.values())
+    commands = sum(tally.commands for tally in tallies.values())
+    elapsed = max(elapsed_s, 0.001)
+    return {
+        "schema": 1,
+        "kind": "results",
+        "rows": [
+            _row(plan, tally, invariant, traces.get((plan, invariant), {}))
+            for plan, tally in tallies.items()
+            if tally.runs
+            for invariant in INVARIANTS
+        ],
+        "coverage": [
+            {
+                "strategy": plan.strategy,
+                "scenario": plan.scenario,
+                "runs": tally.runs,
+                "completed": tally.completed,
+                "messages": tally.messages,
+                "commands": tally.commands,
+                "faults": dict(sorted(tally.faults.items())),
+                "branches": dict(sorted(tally.branches.items())),
+                "undecided_because": dict(sorted(tally.reasons.items())),
+            }
+            for plan, tally in tallies.items()
+            if tally.runs
+        ],
+        "seed": seed,
+        "versions": versions(),
+        "settings": settings,
+        "elapsed_s": round(elapsed_s, 3),
+        "runs_per_s": round(runs / elapsed, 1),
+        "commands_per_s": round(commands / elapsed, 1),
+    }
+
+
+def _row(plan: Plan, tally: Tally, invariant: str, files: dict[str, str]) -> dict[str, Any]:
+    named = {cause: name for cause, name in files.items() if cause}
+    return {
+        "strategy": plan.strategy,
+        "scenario": plan.scenario,
+        "invariant": invariant,
+        "verdict": str(tally.verdict(invariant)),
+        "runs": tally.runs,
+        "violations": tally.violations[invariant],
+        "first_violation_run": tally.first_violation.get(invariant),
+        "applicable_runs": tally.applicable[invariant],
+        "trace": files.get("") or next(iter(named.values()), None),
+        "causes": named,
+    }

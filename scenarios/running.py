@@ -1,0 +1,81 @@
+"""One run, from a case to its history and its judgements."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from engine.buffer.strategy import Strategy
+from engine.exploration import RandomWalk, Replay, Scheduler, Timed
+from engine.simulation.case import Case
+from engine.simulation.world import World
+from engine.verification import Judgement, Verdict, Violation, judge
+from scenarios.selection import find_strategy
+
+History = list[dict[str, Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """What one run left."""
+
+    history: History
+    schedule: dict[str, int]
+    stepped: bool
+    commands: int
+
+
+def run_case(case: Case, strategy: type[Strategy], scheduler: Scheduler) -> Run:
+    """Run a case under a scheduler that has begun a run."""
+    older = find_strategy(case.rollout_from) if case.rollout_from is not None else None
+    world = World(case, strategy, scheduler, older=older)
+    history = world.run()
+    return Run(history, world.choices.deviations, scheduler.stepped, world.server.commands)
+
+
+def replay_case(case: Case, strategy: type[Strategy], schedule: Mapping[str, int], *, stepped: bool) -> Run:
+    """Run a case again under a recorded schedule."""
+    scheduler = Replay(schedule, stepped=stepped)
+    scheduler.new_run(0)
+    return run_case(case, strategy, scheduler)
+
+
+def violations_of(judgements: list[Judgement]) -> list[Violation]:
+    """All violations, in the order of the invariants."""
+    return [v for judgement in judgements if judgement.verdict is Verdict.VIOLATED for v in judgement.violations]
+
+
+def same_violation(history: History, invariant: str, cause: str | None) -> Violation | None:
+    """The violation of this invariant with this cause, if the history has it."""
+    for violation in violations_of(judge(history, only=(invariant,))):
+        if violation.cause == cause:
+            return violation
+    return None
+
+
+class Portfolio:
+    """A fair mix of policies: even runs are `timed`, odd ones `random`."""
+
+    def __init__(self, seed: str) -> None:
+        self._policies: tuple[Scheduler, Scheduler] = (Timed(seed), RandomWalk(seed))
+        self._chosen: Scheduler = self._policies[0]
+
+    @property
+    def chosen(self) -> Scheduler:
+        """The policy of the run that was begun."""
+        return self._chosen
+
+    def new_run(self, run: int) -> bool:
+        """Begin a run under the policy whose turn it is."""
+        self._chosen = self._policies[run % 2]
+        return self._chosen.new_run(run)
+
+
+def scheduler_of(policy: str, seed: str, run: int) -> Scheduler:
+    """The scheduler of run number `run`, begun."""
+    if policy == "portfolio":
+        portfolio = Portfolio(seed)
+        portfolio.new_run(run)
+        return portfolio.chosen
+    scheduler: Scheduler = {"timed": Timed, "random": RandomWalk}[policy](seed)
+    scheduler.new_run(run)
+    return scheduler

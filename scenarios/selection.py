@@ -1,0 +1,80 @@
+"""Finding strategies and scenarios by what the user wrote."""
+
+import difflib
+import functools
+import importlib.util
+import sys
+from pathlib import Path
+
+from engine.buffer.catalogue import BUILT_IN, load_strategy
+from engine.buffer.errors import UsageError
+from engine.buffer.strategy import Strategy
+from engine.simulation.case import DAGGER_FAULTS, FAULTS
+from scenarios.catalogue import SCENARIOS
+from scenarios.gallery import GALLERY
+from scenarios.scenario import Scenario
+from scenarios.workload import workload_scenario
+
+POLICIES = ("timed", "random", "portfolio")
+
+
+@functools.cache
+def find_strategy(spec: str) -> type[Strategy]:
+    """A built-in strategy, a field design of the gallery, or `path/to/file.py:ClassName`. Raises `UsageError`."""
+    if spec in GALLERY:
+        module, _, name = GALLERY[spec].partition(":")
+        found: type[Strategy] = getattr(importlib.import_module(module), name)
+        return found
+    if ".py" not in spec and spec not in BUILT_IN:
+        near = difflib.get_close_matches(spec, [*BUILT_IN, *GALLERY], n=1)
+        hint = f"did you mean {near[0]}? " if near else ""
+        names = ", ".join([*BUILT_IN, *GALLERY])
+        raise UsageError(f"unknown strategy {spec}: {hint}there are {names}, or give path/to/file.py:ClassName")
+    return load_strategy(spec)
+
+
+@functools.cache
+def find_scenario(spec: str) -> Scenario:
+    """A scenario of the catalogue, or `path/to/file.py:Name`, or `workload:FILE`. Raises `UsageError`."""
+    if spec.startswith("workload:"):
+        return workload_scenario(Path(spec.removeprefix("workload:")))
+    if spec in SCENARIOS:
+        return SCENARIOS[spec]
+    path, colon, name = spec.rpartition(":")
+    if colon and path.endswith(".py"):
+        return _scenario_in(Path(path), name, spec)
+    near = difflib.get_close_matches(spec, SCENARIOS, n=1)
+    hint = f"did you mean {near[0]}? " if near else ""
+    raise UsageError(f"unknown scenario {spec}: {hint}there are {', '.join(SCENARIOS)}, or give path/to/file.py:Name")
+
+
+def _scenario_in(path: Path, name: str, spec: str) -> Scenario:
+    if not path.is_file():
+        raise UsageError(f"scenario {spec}: there is no file {path}: check the path")
+    module_spec = importlib.util.spec_from_file_location(f"bufferproof_scenario_{path.stem}", path)
+    assert module_spec is not None and module_spec.loader is not None
+    module = importlib.util.module_from_spec(module_spec)
+    sys.modules[module_spec.name] = module
+    try:
+        module_spec.loader.exec_module(module)
+    except Exception as error:
+        text = " ".join(str(error).split())
+        raise UsageError(f"scenario {spec} does not import: {type(error).__name__}: {text}") from None
+    found = getattr(module, name, None)
+    if not isinstance(found, Scenario):
+        there = ", ".join(n for n, value in vars(module).items() if isinstance(value, Scenario)) or "none"
+        raise UsageError(f"scenario {spec}: {path.name} has no Scenario {name}: it has {there}")
+    return found
+
+
+def chosen_faults(given: list[str] | None) -> tuple[str, ...] | None:
+    """The kinds that `--fault` names; None: what each scenario says. Raises `UsageError`."""
+    if given is None:
+        return None
+    for kind in given:
+        if kind not in ("none", "all", *FAULTS, *DAGGER_FAULTS):
+            raise UsageError(f"unknown fault {kind}: there are none, all, {', '.join((*FAULTS, *DAGGER_FAULTS))}")
+    if given == ["none"]:
+        return ()
+    kinds = [kind for kind in (*FAULTS, *DAGGER_FAULTS) if kind in given or ("all" in given and kind in FAULTS)]
+    return tuple(kinds)

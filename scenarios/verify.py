@@ -1,0 +1,305 @@
+"""Verify: strategies through scenarios, over all cores, to a table of verdicts and the counterexamples behind it."""
+
+import os
+import shutil
+import time
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Executor, Future, ProcessPoolExecutor, wait
+from concurrent.futures import FIRST_COMPLETED
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass, field
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any
+
+from engine.buffer.catalogue import BUILT_IN
+from engine.buffer.errors import UsageError
+from engine.buffer.strategy import Strategy
+from engine.simulation.world import settings_of
+from engine.verification import digest
+from scenarios.batch import Found, Plan, Tally, run_batch
+from scenarios.catalogue import SCENARIOS
+from scenarios.expectations import compare
+from scenarios.redaction import Redaction
+from scenarios.result import Counterexample, Result, result_document
+from scenarios.selection import POLICIES, chosen_faults, find_scenario, find_strategy
+from scenarios.running import replay_case, same_violation
+from scenarios.shrink import Counterexample as Small
+from scenarios.shrink import shrink
+from scenarios.trace import Trace, marks_of, portable
+
+BATCH = 25
+#: Trials of one shrinking: thorough for a violation's first scenario, short for the others'.
+TRIALS_FULL, TRIALS_SHORT = 250, 40
+
+Progress = Callable[[str, int, int], None]
+
+
+def verify(
+    strategies: Sequence[str] | None = None,
+    scenario_names: Sequence[str] | None = None,
+    faults: Sequence[str] | None = None,
+    fault_budget: int | None = None,
+    workload: Path | None = None,
+    explore: str = "portfolio",
+    runs: int | None = None,
+    seconds: float | None = None,
+    seed: int = 0,
+    jobs: int | None = None,
+    settings: dict[str, str] | None = None,
+    out: Path | None = None,
+    redact: bool = False,
+    progress: Progress | None = None,
+) -> Result:
+    """Run strategies through scenarios.
+
+    `out` is the folder for `results.json` and `traces/` (None: nothing is written); `seconds` bounds the whole call.
+    Raises `UsageError` for anything that is not there or is refused.
+    """
+    started = time.monotonic()
+    plans = plans_of(
+        strategies, scenario_names, faults, fault_budget, workload, explore, seed, settings or {}
+    )
+    wanted = {plan: runs or find_scenario(plan.scenario).runs for plan in plans}
+    deadline = None if seconds is None else started + seconds
+    with pool_of(jobs) as pool:
+        tallies = run_all(pool, wanted, deadline, progress)
+        found = _counterexamples(pool, tallies, redact, deadline, progress)
+    traces = _write_traces(found, out)
+    elapsed = time.monotonic() - started
+    document = result_document(tallies, traces, seed=seed, elapsed_s=elapsed, settings=_settings(plans))
+    differences = compare(document["rows"]) if strategies is None and _is_standard(faults, workload, settings) else None
+    result = Result(document, _shown(found, traces), differences)
+    if out is not None:
+        result.write(out)
+    return result
+
+
+def plans_of(
+    strategies: Sequence[str] | None,
+    scenario_names: Sequence[str] | None,
+    faults: Sequence[str] | None,
+    fault_budget: int | None,
+    workload: Path | None,
+    explore: str,
+    seed: int,
+    settings: dict[str, str],
+) -> list[Plan]:
+    """What is to be run, checked. Raises `UsageError`."""
+    if explore not in POLICIES:
+        raise UsageError(f"--explore {explore} is not built yet: there are {', '.join(POLICIES)}")
+    names = list(strategies or BUILT_IN)
+    for spec in names:
+        settings_of(find_strategy(spec), settings)  # a wrong setting is refused before anything runs
+    scenarios = _scenarios(scenario_names, workload, main=strategies is None)
+    kinds = chosen_faults(list(faults) if faults is not None else None)
+    return [
+        Plan(
+            strategy=portable(spec),
+            scenario=scenario,
+            policy=explore,
+            seed=seed,
+            settings=tuple(sorted(settings.items())),
+            faults=kinds,
+            fault_budget=fault_budget,
+        )
+        for spec in names
+        for scenario in scenarios
+    ]
+
+
+def _scenarios(names: Sequence[str] | None, workload: Path | None, *, main: bool) -> list[str]:
+    if workload is not None:
+        spec = f"workload:{workload}"
+        find_scenario(spec)
+        return [*(names or ()), spec]
+    if names:
+        for name in names:
+            find_scenario(name)
+        return list(names)
+    return [name for name, each in SCENARIOS.items() if (each.main if main else not each.dagger)]
+
+
+def _is_standard(faults: Sequence[str] | None, workload: Path | None, settings: dict[str, str] | None) -> bool:
+    return faults is None and workload is None and not settings
+
+
+class _Here(Executor):
+    """An executor that works in this process, for `--jobs 1`: easy to debug and to profile."""
+
+    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> "Future[Any]":
+        """Do it now."""
+        future: Future[Any] = Future()
+        try:
+            future.set_result(fn(*args, **kwargs))
+        except Exception as error:
+            future.set_exception(error)
+        return future
+
+
+def pool_of(jobs: int | None) -> Executor:
+    """An executor with so many processes (None: one for each core)."""
+    count = jobs or os.cpu_count() or 1
+    return _Here() if count == 1 else ProcessPoolExecutor(count, mp_context=get_context("forkserver"))
+
+
+def run_all(
+    pool: Executor, wanted: dict[Plan, int], deadline: float | None, progress: Progress | None
+) -> dict[Plan, Tally]:
+    """Run all batches; stop handing out new ones at the deadline. Results are merged in the order of their numbers."""
+    batches = [(plan, at, min(at + BATCH, count)) for plan, count in wanted.items() for at in range(0, count, BATCH)]
+    # Round robin over the plans, so that a deadline leaves none without runs.
+    batches.sort(key=lambda batch: (batch[1],))
+    done: dict[tuple[Plan, int], Tally] = {}
+    for (plan, at, stop), tally in _in_parallel(pool, run_batch, batches, deadline):
+        done[plan, at] = tally
+        if progress is not None:
+            progress(f"{plan.strategy} · {plan.scenario}", len(done), len(batches))
+    tallies = {plan: Tally() for plan in wanted}
+    for plan, at, _stop in sorted(batches, key=lambda batch: batch[1]):
+        if (plan, at) in done:
+            tallies[plan].merge(done[plan, at])
+    return tallies
+
+
+def _in_parallel(
+    pool: Executor, work: Callable[..., Any], items: list[Any], deadline: float | None
+) -> Iterator[tuple[Any, Any]]:
+    """Do the work on all items, a few ahead of what is finished, and give each result as it comes."""
+    waiting = list(reversed(items))
+    pending: dict[Future[Any], Any] = {}
+    ahead = 1 if isinstance(pool, _Here) else 2 * (os.cpu_count() or 1)
+    while waiting or pending:
+        late = deadline is not None and time.monotonic() > deadline
+        while waiting and len(pending) < ahead and not late:
+            item = waiting.pop()
+            pending[pool.submit(work, *item)] = item
+        if not pending:
+            return
+        finished, _ = wait(pending, return_when=FIRST_COMPLETED)
+        for future in finished:
+            item = pending.pop(future)
+            try:
+                yield item, future.result()
+            except BrokenProcessPool:
+                raise UsageError("a worker process died: run with --jobs 1 to see why") from None
+
+
+@dataclass
+class ShownFailure:
+    """A counterexample with where it stands."""
+
+    plan: Plan
+    found: Found
+    trace: Trace
+    history: list[dict[str, Any]] = field(repr=False)
+    events: tuple[int, ...] = ()
+
+
+def shrink_found(plan: Plan, found: Found, trials: int, redact: bool = False) -> ShownFailure | None:
+    """Shrink one failure, in a worker. None: it could not be replayed, which is a defect of the harness."""
+    strategy = find_strategy(plan.strategy)
+    small = shrink(
+        found.case, found.schedule, strategy, found.invariant, found.cause, stepped=found.stepped, trials=trials
+    )
+    if small is not None and redact:
+        small = redacted(small, strategy, found)
+    if small is None:
+        return None
+    history = small.run.history
+    trace = Trace(
+        strategy=plan.strategy,
+        case=small.case,
+        schedule=small.schedule,
+        stepped=small.stepped,
+        invariant=found.invariant,
+        cause=found.cause,
+        explanation=small.violation.explanation,
+        digest=digest(history),
+        marks=marks_of(history),
+    )
+    return ShownFailure(plan, found, trace, history, small.violation.events)
+
+
+def redacted(small: Small, strategy: type[Strategy], found: Found) -> Small | None:
+    """The same failure under pseudonyms; None if it hangs on the very names, and is then not written at all."""
+    redaction = Redaction(small.case)
+    case = redaction.case(small.case)
+    run = replay_case(case, strategy, redaction.schedule(small.schedule), stepped=small.stepped)
+    violation = same_violation(run.history, found.invariant, found.cause)
+    return None if violation is None else Small(case, run.schedule, small.stepped, run, violation)
+
+
+def _counterexamples(
+    pool: Executor, tallies: dict[Plan, Tally], redact: bool, deadline: float | None, progress: Progress | None
+) -> list[ShownFailure]:
+    """The shrunk failures: one for each plan, invariant and cause; thorough where a violation shows for the first time."""
+    seen: set[tuple[str, str, str | None]] = set()
+    items: list[tuple[Plan, Found, int, bool]] = []
+    for plan, tally in tallies.items():
+        for (invariant, cause), found in sorted(tally.found.items(), key=lambda each: (each[0][0], each[0][1] or "")):
+            known = (plan.strategy, invariant, cause) in seen
+            seen.add((plan.strategy, invariant, cause))
+            items.append((plan, found, TRIALS_SHORT if known else TRIALS_FULL, redact))
+    shown: dict[tuple[Plan, str, str | None], ShownFailure] = {}
+    for done, ((plan, found, *_), failure) in enumerate(_in_parallel(pool, shrink_found, items, deadline), 1):
+        if failure is not None:
+            shown[plan, found.invariant, found.cause] = failure
+        if progress is not None:
+            progress("shrinking counterexamples", done, len(items))
+    keys = [(plan, found.invariant, found.cause) for plan, found, *_ in items]
+    return [shown[key] for key in keys if key in shown]
+
+
+def trace_name(plan: Plan, invariant: str, cause: str | None) -> str:
+    """The file of a trace, relative to the output folder."""
+    words = "-".join((plan.strategy, plan.scenario, cause or invariant))
+    plain = "".join(c if c.isalnum() or c in "-_" else "_" for c in words)
+    return f"traces/{plain}.json" if cause is None else f"traces/{plain}-{invariant}.json"
+
+
+def _write_traces(found: list[ShownFailure], out: Path | None) -> dict[tuple[Plan, str], dict[str, str]]:
+    """Write each trace. Returns for each plan and invariant the files by cause ("" where no race is named)."""
+    traces: dict[tuple[Plan, str], dict[str, str]] = {}
+    if out is not None and (out / "traces").is_dir():
+        shutil.rmtree(out / "traces")
+    for failure in found:
+        invariant, cause = failure.found.invariant, failure.found.cause
+        name = trace_name(failure.plan, invariant, cause)
+        traces.setdefault((failure.plan, invariant), {})[cause or ""] = name
+        if out is not None:
+            failure.trace.write(out / name)
+    return traces
+
+
+def _shown(found: list[ShownFailure], traces: dict[tuple[Plan, str], dict[str, str]]) -> list[Counterexample]:
+    """One counterexample for each strategy, invariant and cause: the shortest."""
+    best: dict[tuple[str, str, str | None], ShownFailure] = {}
+    for failure in found:
+        key = (failure.plan.strategy, failure.found.invariant, failure.found.cause)
+        if key not in best or len(failure.history) < len(best[key].history):
+            best[key] = failure
+    return [
+        Counterexample(
+            strategy=failure.plan.strategy,
+            scenario=failure.plan.scenario,
+            invariant=failure.found.invariant,
+            cause=failure.found.cause,
+            explanation=failure.trace.explanation,
+            trace=traces[failure.plan, failure.found.invariant][failure.found.cause or ""],
+            history=failure.history,
+            events=failure.events,
+        )
+        for failure in best.values()
+    ]
+
+
+def _settings(plans: list[Plan]) -> dict[str, Any]:
+    return {
+        plan.strategy: settings_of(find_strategy(plan.strategy), dict(plan.settings)).model_dump(
+            mode="json", exclude={"service_key"}
+        )
+        for plan in plans
+    }
+
+
