@@ -12,6 +12,7 @@ from engine.buffer.strategy import Strategy
 from engine.simulation.case import DAGGER_FAULTS, FAULTS
 from scenarios.catalogue import SCENARIOS
 from scenarios.gallery import GALLERY
+from scenarios.planted import PLANTED
 from scenarios.scenario import Scenario
 from scenarios.workload import workload_scenario
 
@@ -21,8 +22,9 @@ POLICIES = ("timed", "random", "portfolio")
 @functools.cache
 def find_strategy(spec: str) -> type[Strategy]:
     """A built-in strategy, a field design of the gallery, or `path/to/file.py:ClassName`. Raises `UsageError`."""
-    if spec in GALLERY:
-        module, _, name = GALLERY[spec].partition(":")
+    named = {**GALLERY, **PLANTED}
+    if spec in named:
+        module, _, name = named[spec].partition(":")
         found: type[Strategy] = getattr(importlib.import_module(module), name)
         return found
     if ".py" not in spec and spec not in BUILT_IN:

@@ -138,11 +138,13 @@ class Network:
             nonlocal answered
             if not answered:
                 answered = True
+                process.open_calls -= 1
                 process.on_stop.remove(stopped)
                 self._record(f"{call.kind}.answered", call=call.id, function=process.name, status=answer.status)
                 reply(answer)
                 self._router.served(call, process, answer.status)
 
+        process.open_calls += 1
         process.on_stop.append(stopped)
         process.context.run(self._start_app, call, process, finish)
 

@@ -28,6 +28,7 @@ class Process:
         self.handles: list[SimHandle] = []
         self.backlog: list[Step] = []
         self.steps: dict[Step, None] = {}
+        self.open_calls = 0
         self.calls: list[Callable[[], None]] = []
         self.tasks: list[asyncio.Task[Any]] = []
         self.on_stop: list[Callable[[], None]] = []

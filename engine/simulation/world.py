@@ -158,11 +158,20 @@ class World:
         if self.provider.unsent:
             return False
         ticking = any(p.function.strategy.tick_ms is not None for p in self.processes if p.alive)
-        if ticking and (self.record.waiting or not self._quiet):
+        if ticking and (self.record.waiting or not self._quiet or self._unfinished_keys()):
             return False
         if not self._healed:
             self._heal()
         return True
+
+    def _unfinished_keys(self) -> bool:
+        """Whether a key is left that would never end: a design that still holds a claim or a lock needs more ticks."""
+        return any(end is None and not self._is_shared(key) for key, (_, end) in self.server.keys().items())
+
+    def _is_shared(self, key: str) -> bool:
+        return any(
+            key.startswith(name[:-1]) if name.endswith("*") else key == name for name in self.strategy.shared_keys
+        )
 
     def _end(self, reason: str, bound: str | None = None) -> None:
         now = self.agenda.now_ms
@@ -325,9 +334,14 @@ class World:
                 "platform",
                 f"{process.name} is retired",
                 None,
-                lambda: self._replace(process, "retired") if process.alive else None,
+                lambda: self._retire(process),
                 self.agenda.now_ms + self.case.retire_after_ms,
             )
+
+    def _retire(self, process: Process) -> None:
+        # A platform stops no function that is serving a call.
+        if process.alive and not process.open_calls:
+            self._replace(process, "retired")
 
     # -- healing -----------------------------------------------------------------------------------------------------
 
@@ -346,7 +360,7 @@ class World:
         return self.agenda.now_ms > since and not self.agenda.busy
 
     def _redis_event(self, event: str, **fields: Any) -> None:
-        if event == "redis.executed" and any(key not in self.strategy.shared_keys for key in fields["writes"]):
+        if event == "redis.executed" and not all(self._is_shared(key) for key in fields["writes"]):
             self._writes += 1
             self._quiet = False
         self.record(event, **fields)

@@ -138,7 +138,7 @@ class LeaseStore:
 
     async def due(self, shard: int, limit: int) -> list[Conversation]:
         """Up to `limit` conversations of a shard that are due, the longest due first; one round trip."""
-        members = await _script("due.lua").run(self._runtime.redis, keys=[self.keyspace.due(shard)], args=[limit])
+        members = await self._script("due.lua").run(self._runtime.redis, keys=[self.keyspace.due(shard)], args=[limit])
         return [conversation_of(member) for member in members]
 
     async def unfinished(self, shard: int) -> list[Conversation]:
@@ -150,16 +150,15 @@ class LeaseStore:
         """Run a script, and again if its outcome is open: a second run of the same call changes nothing."""
         for attempt in range(TRIES):
             try:
-                return await _script(filename).run(self._runtime.redis, keys=keys, args=arguments)
+                return await self._script(filename).run(self._runtime.redis, keys=keys, args=arguments)
             except (RedisConnectionError, RedisTimeoutError):
                 if attempt == TRIES - 1:
                     raise
             await self._runtime.sleep(TRY_AGAIN_MS * 2**attempt * self._runtime.random.uniform(0.5, 1) / 1_000)
         raise AssertionError("the last try returns or raises")
 
-
-def _script(filename: str) -> Script:
-    return Script.load("engine.buffer.lease", filename)
+    def _script(self, filename: str) -> Script:
+        return Script.load("engine.buffer.lease", filename)
 
 
 def marker_ms(settings: Settings) -> int:

@@ -1,0 +1,14 @@
+"""The catalogue: every scenario by its name, those around the end of the window first."""
+
+from collections.abc import Mapping
+
+from scenarios.catalogue import failures, payloads, reported, rollout, window
+from scenarios.scenario import Scenario
+
+SCENARIOS: Mapping[str, Scenario] = {
+    scenario.name: scenario
+    for family in (window, failures, payloads, rollout, reported)
+    for scenario in family.SCENARIOS
+}
+
+__all__ = ["SCENARIOS"]
