@@ -109,7 +109,8 @@ class Settings(BaseSettings):
         """What is allowed and loses messages all the same, a line each: a delay longer than a TTL."""
         ttls = {"BUFFER_TTL_SECONDS": self.buffer_ttl_seconds, "TIMER_TTL_SECONDS": self.timer_ttl_seconds}
         return [
-            f"BUFFER_DELAY_MS={self.buffer_delay_ms} is not below {name}={seconds}: in the plan's designs the key is gone first"
+            f"BUFFER_DELAY_MS={self.buffer_delay_ms} is not below {name}={seconds}: "
+            "in the plan's designs the key is gone first"
             for name, seconds in ttls.items()
             if self.buffer_delay_ms >= seconds * 1_000
         ]

@@ -57,7 +57,9 @@ class Facts:
     def unconfirmed(self, message: Sent, before: int) -> int:
         """How many hand-overs of a message were begun and not confirmed before an event; the refused do not count."""
         return sum(
-            h.sent < before and not h.refused and (h.confirmed is None or h.confirmed > before)
+            h.sent < before
+                and (h.refused_at is None or h.refused_at > before)
+                and (h.confirmed is None or h.confirmed > before)
             for h in message.handovers
         )
 
@@ -141,6 +143,7 @@ class Facts:
     def _handover_stale(self, index: int, event: Event) -> None:
         handover = self.handovers[event["call"]]
         handover.worked, handover.refused = False, True
+        handover.refused_at = index
 
     def _handover_effect(self, index: int, event: Event) -> None:
         key = event.get("key")

@@ -83,6 +83,7 @@ class HandOver:
     confirmed: int | None = None
     failed: int | None = None
     refused: bool = False
+    refused_at: int | None = None  # where the processor refused it: before that nobody could know
 
 
 @dataclass(slots=True, eq=False)

@@ -108,6 +108,25 @@ def _any_fault(rng: random.Random, _strategy: str) -> Case:
     return _with_faults(rng, kinds)
 
 
+def _steady(rng: random.Random, _strategy: str) -> Case:
+    # A buffer after the other, so that whatever comes late (a stalled command, a function that was paused) meets a
+    # batch that is not its own.
+    gap_ms = rng.choice([3_000, 7_000, 9_000, 15_000])
+    sendings = burst(rng, [index * gap_ms + rng.randint(0, 1_000) for index in range(rng.randint(5, 9))])
+    kinds = rng.choice([("stall",), ("pause",), ("stall", "reply_lost"), ("stall", "processor_failure"), ("pause", "crash")])
+    return case(
+        sendings,
+        faults=kinds,
+        fault_budget=rng.choice([1, 2, 3, 6]),
+        fault_rate=rng.choice([0.03, 0.1]),
+        heal_ms=sendings[-1].at_ms + rng.choice([20_000, 200_000]),
+        processor_ms=rng.choice([(1_000, 5_000), (5_000, 20_000)]),
+        processor_failures=rng.choice([(), ("ok", "error_500"), ("error_500",) * 2, ("error_500", "ok", "error_500")]),
+        settings={"MAX_RETRY_ATTEMPTS": rng.choice([0, 1, 1, 3])},
+        functions=rng.choice([2, 3]),
+    )
+
+
 def _one_kind(kind: str) -> Scenario:
     return Scenario(
         name=f"fault_{kind}" if kind in FAULTS else kind,
@@ -129,5 +148,6 @@ SCENARIOS = (
     Scenario(name="outage", summary="Redis cannot be reached for a while", sample=_outage, runs=120),
     Scenario(name="processor_slow", summary="a processor slower than the caller waits", sample=_processor_slow, runs=60),
     Scenario(name="any_fault", summary="up to three faults of any kind, anywhere", sample=_any_fault, runs=300),
+    Scenario(name="steady", summary="a person who goes on writing while commands stall and functions pause", sample=_steady, runs=200),
     *(_one_kind(kind) for kind in (*FAULTS, *DAGGER_FAULTS)),
 )

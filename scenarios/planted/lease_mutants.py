@@ -4,7 +4,7 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
-from engine.buffer.lease.names import Keys, Keyspace
+from engine.buffer.lease.names import Keys, Keyspace, conversation_of
 from engine.buffer.lease.store import Claim, LeaseStore
 from engine.buffer.lease.strategy import Lease
 from engine.buffer.model import Conversation, Delivery, Message, Receipt
@@ -189,16 +189,17 @@ class FenceStandsStill(Mutant):
 
 
 class FenceGoesBack(Mutant):
-    """The fence is the number of claims of the batch: a later batch's is lower."""
+    """A later claim has a lower fence."""
 
-    edits = {"claim.lua": [("fence = whole(math.max(fence + 1, now))", "fence = whole(in_flight and claims + 1 or 1)"), ("key = key or (ARGV[3] .. ':' .. fence)", "key = key or (ARGV[3] .. ':' .. now)")]}
+    edits = {"claim.lua": [("fence = whole(math.max(fence + 1, now))", "fence = whole(9007199254740992 - now)")]}
 
 
 class SweepBySkewedClock(Mutant):
     """The sweep and the claim trust the function's own clock."""
 
     edits = {
-        "claim.lua": [("local now = time[1] * 1000000 + time[2]", "local now = tonumber(ARGV[6] or (time[1] * 1000000 + time[2]))")],
+        "claim.lua": [("local now = time[1] * 1000000 + time[2]", "local now = tonumber(ARGV[6])")],
+        "due.lua": [("time[1] * 1000000 + time[2]", "ARGV[2]")],
     }
 
     def __init__(self, runtime: Runtime) -> None:
@@ -209,8 +210,18 @@ class SweepBySkewedClock(Mutant):
 class _LocalClockStore(MutantStore):
     async def _run(self, filename: str, keys: Sequence[str], arguments: Sequence[Argument]) -> Any:
         if filename == "claim.lua":
-            arguments = [*arguments, round(self._runtime.now().timestamp() * 1_000_000)]
+            arguments = [*arguments, self._now_us()]
         return await super()._run(filename, keys, arguments)
+
+    async def due(self, shard: int, limit: int) -> list[Conversation]:
+        """What is due by this function's clock."""
+        arguments: list[Argument] = [limit, self._now_us()]
+        keys = [self.keyspace.due(shard)]
+        members = await self._script("due.lua").run(self._runtime.redis, keys=keys, args=arguments)
+        return [conversation_of(member) for member in members]
+
+    def _now_us(self) -> int:
+        return round(self._runtime.now().timestamp() * 1_000_000)
 
 
 class SweepBoundDiffers(Mutant):

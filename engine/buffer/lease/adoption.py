@@ -2,12 +2,12 @@
 
 A conversation's document is adopted before its first claim, so that what the old design accepted is answered first; a
 slow scan finds those whose conversation stays silent. The two designs' keys lie in different slots, so this is no
-single step: the messages are added first (recognised by their ids, so twice does no harm), and only then is the document
-removed, if it is still what was read. A crash in between leaves both, and the next look at it takes nothing twice.
+single step: the messages are added first (recognised by their ids, so twice does no harm), and only then is the
+document removed, if it is still what was read. A crash in between leaves both, and the next look takes nothing twice.
 
 This is right once the functions of the old design have stopped. While one of them is still handing over what it has
-read (without a claim and without a key), nobody can tell; such a batch may be answered twice. In a name that was scanned,
-the last colon parts instance and phone: the plan's keys are ambiguous, and phones hold none.
+read (without a claim and without a key), nobody can tell; such a batch may be answered twice. In a name that was
+scanned, the last colon parts instance and phone: the plan's keys are ambiguous, and phones hold none.
 """
 
 import json
@@ -50,7 +50,7 @@ class Adoption:
         name = f"{conversation.instance_name}:{conversation.user_phone}"
         key = PREFIX + name.encode("utf-8", "surrogatepass")
         try:
-            document = await self._runtime.redis.get(key)
+            document: Any = await self._runtime.redis.get(key)
         except ResponseError:  # a list or a hash: another program's, which must not stop the delivery
             return 0
         messages = _unprocessed(document, conversation)
@@ -59,7 +59,8 @@ class Adoption:
         taken = await self._store.adopt(conversation, messages, delay_ms=await self._delay_ms(key))
         script = Script.load("engine.buffer.lease", "delete_if_same.lua")
         await script.run(self._runtime.redis, keys=[key], args=[document])
-        self._runtime.note("adopted", conversation=[conversation.instance_name, conversation.user_phone], messages=taken)
+        names = [conversation.instance_name, conversation.user_phone]
+        self._runtime.note("adopted", conversation=names, messages=taken)
         return taken
 
     async def _delay_ms(self, key: bytes) -> int:
@@ -101,4 +102,3 @@ def _message(entry: dict[str, Any], conversation: Conversation) -> Message:
         text=str(entry["text"]),
         data=entry.get("messageData"),
     )
-

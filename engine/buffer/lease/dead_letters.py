@@ -43,7 +43,7 @@ class DeadLetter:
         )
 
     @classmethod
-    def from_json(cls, text: bytes) -> "DeadLetter":
+    def from_json(cls, text: bytes | str) -> "DeadLetter":
         """Read what `to_json` wrote."""
         fields = json.loads(text)
         fields["message_ids"] = tuple(fields["message_ids"])

@@ -1,8 +1,8 @@
 """Keys of designs that hold a conversation's keys together: unambiguous names, and one hash slot a shard.
 
-A name may hold any character, so each part of a key is percent-encoded by itself: `:` joins the parts and stands in none
-of them, and neither do `{` and `}`, which a Redis Cluster reads as the hash tag. Lone surrogates, which JSON allows,
-go through `surrogatepass`, so that two different names never share a key.
+A name may hold any character, so each part of a key is percent-encoded by itself: `:` joins the parts and stands in
+none of them, and neither do `{` and `}`, which a Redis Cluster reads as the hash tag. Lone surrogates, which JSON
+allows, go through `surrogatepass`, so that two different names never share a key.
 """
 
 import hashlib

@@ -17,7 +17,7 @@ from engine.buffer.settings import Settings
 
 #: Repeat markers outlive the provider's last repeat by this much.
 MARKER_MARGIN_SECONDS = 600
-#: How often a script is sent whose outcome is open. With the client's time-out of 5 s this stays below a webhook's 30 s.
+#: How often a script is sent whose outcome is open: with the client's 5 s each, it stays below a webhook's 30 s.
 TRIES = 3
 TRY_AGAIN_MS = 100
 
@@ -119,7 +119,7 @@ class LeaseStore:
         `failed`: the hand-over was begun and not confirmed, so it counts.
         """
         keys = claim.keys
-        arguments = [keys.member, claim.fence, round(backoff_seconds * 1_000_000), int(failed)]
+        arguments: list[Argument] = [keys.member, claim.fence, round(backoff_seconds * 1_000_000), int(failed)]
         return bool(await self._run("give_back.lua", [keys.due, keys.part("state")], arguments))
 
     async def adopt(self, conversation: Conversation, messages: Sequence[Message], *, delay_ms: int) -> int:
@@ -143,7 +143,7 @@ class LeaseStore:
 
     async def unfinished(self, shard: int) -> list[Conversation]:
         """All conversations of a shard that hold anything, due or not."""
-        members = await self._runtime.redis.zrange(self.keyspace.due(shard), 0, -1)
+        members: list[Any] = list(await self._runtime.redis.zrange(self.keyspace.due(shard), 0, -1))
         return [conversation_of(member) for member in members]
 
     async def _run(self, filename: str, keys: Sequence[str], arguments: Sequence[Argument]) -> Any:

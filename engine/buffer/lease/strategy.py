@@ -1,4 +1,4 @@
-"""The strategy `lease`: what a live function does with the scripts. The protocol is argued in the package's docstring."""
+"""The strategy `lease`: what a live function does with the scripts. The package's docstring argues the protocol."""
 
 import httpx
 
@@ -120,7 +120,7 @@ class Lease(Strategy):
     def _backoff_seconds(self, failures: int) -> float:
         """Exponential, bounded, with jitter: batches that failed together do not come back together."""
         settings = self.runtime.settings
-        full_ms = min(settings.retry_backoff_ms * 2**failures, settings.retry_backoff_ms_max)
+        full_ms: int = min(settings.retry_backoff_ms << failures, settings.retry_backoff_ms_max)
         return full_ms * self.runtime.random.uniform(0.5, 1) * settings.time_scale / 1_000
 
     def _arm_next(self, claim: Claim, wait_seconds: float | None) -> None:

@@ -1,6 +1,7 @@
 """The plan's times, those that are no settings too, under the one factor TIME_SCALE that fast loads use."""
 
 from collections.abc import Awaitable
+from typing import Any
 
 from redis.asyncio import Redis
 from redis.asyncio.client import Pipeline
@@ -44,12 +45,11 @@ class Times:
         """The command that writes with this TTL, and its argument: whole seconds as in the plan, scaled in ms."""
         return ("SETEX", seconds) if self._scale == 1 else ("PSETEX", self._whole_ms(seconds * 1_000))
 
-    def write(self, redis: "Redis | Pipeline", key: bytes, seconds: int, value: bytes) -> Awaitable[bool]:
+    def write(self, redis: "Redis | Pipeline", key: bytes, seconds: int, value: bytes) -> Awaitable[Any]:
         """`SETEX`, to be awaited; in a transaction it is queued by this call alone. Raises `RedisError`."""
         command, ttl = self.ttl(seconds)
         # Not the client's setex(), which is deprecated in favour of SET … EX: the plan's command is SETEX.
-        written: Awaitable[bool] = redis.execute_command(command, key, ttl, value)  # type: ignore[no-untyped-call]
-        return written
+        return redis.execute_command(command, key, ttl, value)
 
     def _whole_ms(self, design_ms: float) -> int:
         return max(1, round(design_ms * self._scale))

@@ -30,9 +30,9 @@ async def test_an_add_is_ping_get_setex_and_the_first_one_schedules(world: World
         "processed": False,
     }
     client = world.connect()
-    assert await client.ttl("msg_buffer:bot:4915112345") == 15
-    assert await client.ttl("msg_timer:bot:4915112345") == 10
-    timer = json.loads(await client.get("msg_timer:bot:4915112345"))
+    assert await world.ttl("msg_buffer:bot:4915112345") == 15
+    assert await world.ttl("msg_timer:bot:4915112345") == 10
+    timer = json.loads(await client.get("msg_timer:bot:4915112345") or "{}")
     assert timer["dueAt"] == "2026-01-01T00:00:08.000Z"
 
 
@@ -42,7 +42,8 @@ async def test_a_second_message_joins_and_schedules_nothing(world: World) -> Non
     world.redis.commands.clear()
     assert await strategy.receive(message(2)) == Receipt(buffer_created=False)
     assert world.redis.commands[:3] == ["PING", "GET", "SETEX"]
-    assert len(strategy.runtime._tasks) == 1
+    await world.settle(strategy)
+    assert len(world.deliveries_at) == 1
 
 
 async def test_a_repeated_message_is_not_recognised(world: World) -> None:
@@ -92,15 +93,16 @@ async def test_processing_hands_over_then_marks_and_drops_the_timer(world: World
     strategy = world.make(Baseline)
     await strategy.receive(message(1))
     await strategy.receive(message(2))
+    await world.settle(strategy)  # the timer fires: it is 8 s later
     world.redis.commands.clear()
     assert await strategy.deliver(CONVERSATION) == Delivery(processed=2)
     assert [name for name in world.redis.commands if name != "PING"] == ["GET", "GET", "SETEX", "DEL"]
     document = await world.document()
     assert document is not None
     assert document["processed"] is True
-    assert document["processedAt"] == "2026-01-01T00:00:00.000Z"
+    assert document["processedAt"] == "2026-01-01T00:00:08.000Z"
     client = world.connect()
-    assert await client.ttl("msg_buffer:bot:4915112345") == 30
+    assert await world.ttl("msg_buffer:bot:4915112345") == 30
     assert await client.exists("msg_timer:bot:4915112345") == 0
     assert await strategy.deliver(CONVERSATION) == Delivery()
     assert world.batches == [["m1", "m2"]]

@@ -36,7 +36,7 @@ async def test_an_add_is_done_under_the_lock(world: World) -> None:
     assert world.redis.commands == ["SET", "PING", "GET", "SETEX", "DEL", "SETEX"]
     assert 1_000 < held[0] <= 2_000
     assert await world.connect().exists(LOCK) == 0
-    assert await world.connect().ttl(BUFFER) == 60
+    assert await world.ttl(BUFFER) == 60
 
 
 async def test_a_lock_that_is_held_is_asked_for_every_100_ms_without_bound(world: World) -> None:
@@ -157,7 +157,7 @@ async def test_the_mark_is_one_transaction_under_the_lock(world: World) -> None:
     assert await strategy.deliver(CONVERSATION) == Delivery(processed=1)
     assert world.redis.commands == ["GET", "SET", "GET", "DEL"]  # a pipeline does not pass through the client
     client = world.connect()
-    assert await client.ttl(BUFFER) == 300
+    assert await world.ttl(BUFFER) == 300
     assert await client.exists("msg_timer:bot:4915112345", LOCK) == 0
 
 
@@ -199,7 +199,7 @@ async def test_attempts_start_8_17_27_and_39_s_after_the_first_message_then_fail
     await world.settle(strategy)
     assert [(at - began).total_seconds() for at in world.deliveries_at] == [8, 17, 27, 39]
     assert world.statuses() == ["failed"]
-    assert await world.connect().ttl("processing_status:bot:4915112345") == 3_600
+    assert await world.ttl("processing_status:bot:4915112345") == 3_600
 
 
 async def test_an_answered_delivery_is_a_success(world: World) -> None:

@@ -18,7 +18,7 @@ async def test_an_add_is_a_script_and_a_second_get(world: World) -> None:
     assert document is not None
     assert document["messages"][0]["messageData"] == {"a": "b"}
     assert (document["firstMessageAt"], document["processed"]) == ("2026-01-01T00:00:00.000Z", False)
-    assert await world.connect().ttl(BUFFER) == 60
+    assert await world.ttl(BUFFER) == 60
 
 
 async def test_a_second_message_joins_and_refreshes(world: World) -> None:
@@ -88,7 +88,7 @@ async def test_processing_marks_first_and_hands_over_what_was_there(world: World
     world.processor = look
     assert await strategy.deliver(CONVERSATION) == Delivery(processed=1)
     assert (world.batches, seen) == ([["m2"]], [True])
-    assert await world.connect().ttl(BUFFER) == 300
+    assert await world.ttl(BUFFER) == 300
     assert await strategy.deliver(CONVERSATION) == Delivery()
 
 

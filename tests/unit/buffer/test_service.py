@@ -60,8 +60,8 @@ class Served:
 
 
 @pytest.fixture
-async def served(world: World) -> AsyncIterator[Served]:
-    yield Served(world)
+async def served(world: World) -> Served:
+    return Served(world)
 
 
 async def test_a_message_that_is_taken_is_answered_200(served: Served) -> None:

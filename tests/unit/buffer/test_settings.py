@@ -34,7 +34,7 @@ def test_given_beats_environment_beats_the_design_s_defaults(monkeypatch: pytest
 
 def test_a_bad_value_in_the_environment_is_refused_in_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("BUFFER_DELAY_MS", "soon")
-    with pytest.raises(UsageError, match="^BUFFER_DELAY_MS='soon' is refused: "):
+    with pytest.raises(UsageError, match=r"^BUFFER_DELAY_MS='soon' is refused: "):
         Settings.load()
 
 

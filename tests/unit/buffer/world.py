@@ -40,7 +40,7 @@ class FlakyRedis(FakeAsyncRedis):
             raise RedisConnectionError(f"{name} fails as told")
         if name in self.before:
             await self.before.pop(name)()
-        return await super().execute_command(*args, **options)
+        return await super().execute_command(*args, **options)  # type: ignore[no-untyped-call]
 
 
 class InstantRuntime(Runtime):
@@ -102,10 +102,14 @@ class World:
         stored = await self.connect().get("msg_buffer:bot:4915112345")
         return None if stored is None else json.loads(stored)
 
+    async def ttl(self, key: str) -> int:
+        """What is left of a key's life, in seconds begun: the server's clock runs on during a test."""
+        return -(-int(await self.connect().pttl(key)) // 1_000)
+
     async def settle(self, strategy: Strategy) -> None:
         """Wait until the function's background tasks have ended."""
-        while strategy.runtime._tasks:
-            await asyncio.sleep(0)
+        while tasks := list(strategy.runtime._tasks):
+            await asyncio.gather(*tasks, return_exceptions=True)
 
     def notes(self) -> list[str]:
         """The strategy's own lines."""

@@ -1,0 +1,77 @@
+"""What the races look at: the commands of a history by key and by function, on top of the facts."""
+
+from collections.abc import Iterator
+
+from engine.verification.facts import Facts
+from engine.verification.history import Event
+from engine.verification.records import HandOver, Names, Sent
+
+
+class Scene:
+    """Commands as the server executed them, found by key."""
+
+    def __init__(self, facts: Facts) -> None:
+        self.facts = facts
+        self.history = facts.history
+        self.commands = [i for i, e in enumerate(facts.history) if e["event"] == "redis.executed"]
+
+    def at(self, index: int) -> str:
+        """When an event happened."""
+        return self.facts.at(index)
+
+    def of_key(self, key: str, *, writes: bool | None = None) -> Iterator[int]:
+        """Commands that touched a key; only writes, or only reads, if asked for."""
+        for index in self.commands:
+            event = self.history[index]
+            wrote = key in event["writes"]
+            if (wrote and writes is not False) or (not wrote and writes is not True and key in event["reads"]):
+                yield index
+
+    def name(self, index: int) -> str:
+        """The command's name."""
+        return str(self.history[index]["args"][0]).upper()
+
+    def by(self, index: int) -> str:
+        """The function whose command it was."""
+        return str(self.history[index]["function"])
+
+    def last_read(self, key: str, function: str, before: int) -> int | None:
+        """A function's last command on a key before an event."""
+        found = [i for i in self.of_key(key) if i < before and self.by(i) == function]
+        return found[-1] if found else None
+
+    def first_write(self, key: str, function: str, after: int) -> int | None:
+        """A function's first write of a key after an event."""
+        return next((i for i in self.of_key(key, writes=True) if i > after and self.by(i) == function), None)
+
+    def appended(self, message: Sent) -> int | None:
+        """Where a message was written to its conversation's buffer: the write by the function that took its call."""
+        key = buffer_key(message.conversation)
+        for call in message.calls:
+            if call.arrived is None:
+                continue
+            end = call.answered if call.answered is not None else len(self.history)
+            for index in self.of_key(key, writes=True):
+                if call.arrived < index <= end and self.by(index) == call.function:
+                    return index
+        return None
+
+    def batches(self, names: Names) -> list[HandOver]:
+        """The hand-overs of a conversation."""
+        return self.facts.talk(names).handovers
+
+    def events(self, *kinds: str) -> Iterator[tuple[int, Event]]:
+        """Events of these kinds with their positions."""
+        for index, event in enumerate(self.history):
+            if event["event"] in kinds:
+                yield index, event
+
+
+def buffer_key(names: Names) -> str:
+    """The plan's key of a conversation's buffer."""
+    return f"msg_buffer:{names[0]}:{names[1]}"
+
+
+def lock_key(names: Names) -> str:
+    """The plan's key of a conversation's lock."""
+    return f"lock:{names[0]}:{names[1]}"
