@@ -325,7 +325,7 @@ def declared_keys(args: list[bytes]) -> list[bytes]:
     return args[1:2] if len(args) > 1 else []
 
 
-def short(value: Any, limit: int = 200) -> str:
+def short(value: Any, limit: int = 600) -> str:
     """A reply as short text."""
     if value is None:
         return "nil"

@@ -34,7 +34,15 @@ def _arrived_during_processing(scene: Scene) -> Iterator[Found]:
                 break
 
 
-def _unmarked_behind_lock(scene: Scene) -> Iterator[Found]:
+def _unmarked_behind_grace_wait(scene: Scene) -> Iterator[Found]:
+    return _unmarked(scene, grace=True)
+
+
+def _unmarked_behind_add(scene: Scene) -> Iterator[Found]:
+    return _unmarked(scene, grace=False)
+
+
+def _unmarked(scene: Scene, *, grace: bool) -> Iterator[Found]:
     """A batch that was handed over and never marked, as its function did not get the lock."""
     for given_up, event in scene.events("note"):
         if event["note"] != "mark given up":
@@ -46,7 +54,9 @@ def _unmarked_behind_lock(scene: Scene) -> Iterator[Found]:
         holder = _holder_at(scene, lock_key(batch.conversation), given_up)
         if holder is None:
             continue
-        where = "waited out the grace period" if _in_grace(scene, scene.by(holder), holder, given_up) else "was adding"
+        if _in_grace(scene, scene.by(holder), holder, given_up) is not grace:
+            continue
+        where = "waited out the grace period" if grace else "was adding"
         start = f"the batch that {batch.function} had handed over stayed unmarked at {scene.at(given_up)}, because {scene.by(holder)} held the lock since {scene.at(holder)} and {where}"
         for message in _concerned(scene, batch.conversation):
             if message in batch.members and len(message.effects) > 1:
@@ -93,7 +103,7 @@ def _stale_releases(scene: Scene, names: Names) -> Iterator[tuple[int, int, int]
         elif scene.name(index) == "DEL":
             if holder is not None and scene.by(holder) == who and who not in earlier:
                 holder = None
-            elif holder is not None and who in earlier:
+            elif holder is not None and who in earlier and who != scene.by(holder):
                 yield earlier.pop(who), holder, index
                 holder = None
 
@@ -122,7 +132,8 @@ def _lock_ran_out(scene: Scene) -> Iterator[Found]:
             if taken is None:
                 continue
             later = scene.first_write(buffer_key(names), scene.by(taken), index)
-            if later is None:
+            released = scene.first_write(key, scene.by(taken), index)
+            if later is None or (released is not None and released < later):
                 continue
             for message in _concerned(scene, names):
                 if message in scene.facts.lost or len(message.effects) > 1:
@@ -157,11 +168,11 @@ def _nobody_schedules(scene: Scene) -> Iterator[Found]:
     """`lua`: two first adds both read length 2, so neither created the buffer."""
     for names, talk in scene.facts.talks.items():
         lost = [m for m in talk.messages if m in scene.facts.lost]
-        first = next((m for m in lost if m.received is not None), None)
-        if first is None or first.received is None or any(d.posted > first.received for d in talk.deliveries):
+        received = min((m.received for m in lost if m.received is not None), default=None)
+        if received is None or any(d.posted > received for d in talk.deliveries):
             continue
         key = buffer_key(names)
-        adds = [i for i in scene.of_key(key, writes=True) if scene.name(i) in ("EVAL", "EVALSHA") and i > first.received]
+        adds = [i for i in scene.of_key(key, writes=True) if scene.name(i) in ("EVAL", "EVALSHA") and i > received]
         reads = [i for i in scene.of_key(key, writes=False) if scene.name(i) == "GET" and len(adds) > 1 and i > adds[1]]
         if len(adds) > 1 and reads:
             labels = tuple(m.label for m in lost)
@@ -280,6 +291,31 @@ def _done_but_not_known(scene: Scene) -> Iterator[Found]:
                 break
 
 
+def _added_and_fallen_back(scene: Scene) -> Iterator[Found]:
+    """The add was executed, its function saw an error, and handed the message over by itself as well."""
+    for message in scene.facts.messages.values():
+        appended = scene.appended(message)
+        if appended is None or len(message.effects) < 2:
+            continue
+        for batch in message.handovers:
+            if len(batch.members) == 1 and batch.sent > appended and batch.key is None:
+                told = f"{message.label} was stored at {scene.at(appended)}, but its function saw an error and handed it over by itself at {scene.at(batch.sent)} as well"
+                yield told, (appended, batch.sent, message.effects[-1][0]), (message.label,)
+                break
+
+
+def _delivery_given_up(scene: Scene) -> Iterator[Found]:
+    """The delivery call was refused, and nobody called again."""
+    for message in scene.facts.lost:
+        deliveries = scene.facts.talk(message.conversation).deliveries
+        if message.received is None or message.handovers or not deliveries:
+            continue
+        last = deliveries[-1]
+        if last.posted > message.received and not 200 <= last.status < 300:
+            told = f"the last delivery call, at {scene.at(last.posted)}, was not answered 2xx, and nobody called again: {message.label} was never handed over"
+            yield told, (message.received, last.posted), (message.label,)
+
+
 def _one_by_one(scene: Scene) -> Iterator[Found]:
     """`lua`: a processed buffer stands, so each message is handed over by itself, at once."""
     for message in scene.facts.messages.values():
@@ -315,7 +351,8 @@ def _shared_key(scene: Scene) -> Iterator[Found]:
 RACES: tuple[Race, ...] = (
     Race("shared_key", ("isolation", "no_loss"), "names that differ in where a colon stands share a key", _shared_key),
     Race("stale_release", ("no_loss", "no_duplicate"), "a holder slower than the lock deletes the next holder's lock", _stale_release),
-    Race("unmarked_behind_grace_wait", ("no_loss", "no_duplicate"), "a batch stays unmarked because an add holds the lock", _unmarked_behind_lock),
+    Race("unmarked_behind_grace_wait", ("no_loss", "no_duplicate"), "a batch stays unmarked because an add holds the lock through its grace wait", _unmarked_behind_grace_wait),
+    Race("unmarked_behind_add", ("no_loss", "no_duplicate"), "a batch stays unmarked because an add holds the lock", _unmarked_behind_add),
     Race("lock_ran_out", ("no_loss", "no_duplicate"), "a lock ran out while its holder was at work", _lock_ran_out),
     Race("cleanup_race", ("no_loss",), "the cleanup deletes a new buffer", _cleaned_up),
     Race("nobody_schedules", ("no_loss",), "two first adds both read length 2", _nobody_schedules),
@@ -323,9 +360,11 @@ RACES: tuple[Race, ...] = (
     Race("failed_and_marked", ("no_loss",), "the processor fails and the buffer is marked all the same", _failed_and_marked),
     Race("arrived_during_processing", ("no_loss",), "a message between the read and the mark of a batch", _arrived_during_processing),
     Race("concurrent_adds", ("no_loss",), "two adds read the same buffer, the later write wins", _overwritten),
+    Race("delivery_given_up", ("no_loss",), "the last delivery call is refused", _delivery_given_up),
     Race("expired_buffer", ("no_loss",), "a buffer's TTL ends before its delivery", _expired_buffer),
     Race("lost_with_its_function", ("no_loss",), "a timer is gone with its function", _lost_with_its_function),
     Race("repeat_not_recognised", ("no_duplicate",), "a repeated webhook is a new message", _repeat_not_recognised),
+    Race("added_and_fallen_back", ("no_duplicate",), "stored, and handed over by itself as well", _added_and_fallen_back),
     Race("read_twice", ("no_duplicate",), "two deliveries read a buffer before it is marked", _read_twice),
     Race("done_but_not_known", ("no_duplicate",), "the processor was done, its caller saw an error", _done_but_not_known),
     Race("one_by_one_after_batch", ("buffered", "one_at_a_time", "order"), "after a batch, each message by itself", _one_by_one),

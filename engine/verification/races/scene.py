@@ -36,8 +36,12 @@ class Scene:
         return str(self.history[index]["function"])
 
     def last_read(self, key: str, function: str, before: int) -> int | None:
-        """A function's last command on a key before an event."""
-        found = [i for i in self.of_key(key) if i < before and self.by(i) == function]
+        """A function's last reading command on a key before an event (a function may serve two calls at once)."""
+        found = [
+            i
+            for i in self.of_key(key)
+            if i < before and self.by(i) == function and self.name(i) in ("GET", "EVAL", "EVALSHA")
+        ]
         return found[-1] if found else None
 
     def first_write(self, key: str, function: str, after: int) -> int | None:

@@ -1,0 +1,104 @@
+"""The table of verdicts: strategy × scenario in rows, an invariant a column; and what it says in sentences."""
+
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+Document = Mapping[str, Any]
+_SHORT = {
+    "no_loss": "loss",
+    "no_duplicate": "dupl",
+    "batch_stable": "batch",
+    "order": "order",
+    "one_at_a_time": "one",
+    "buffered": "buff",
+    "available": "avail",
+    "isolation": "isol",
+    "integrity": "integ",
+    "timely": "time",
+    "status_true": "stat",
+    "no_leak": "leak",
+}
+LEGEND = (
+    "✓ held in every run it applied to · n% of the runs violated it · ? undecided · - did not apply\n"
+    "columns: " + ", ".join(f"{short} = {name}" for name, short in _SHORT.items() if short != name)
+)
+
+
+def cells(document: Document) -> Iterator[tuple[str, str, int, list[str]]]:
+    """The rows of the table: strategy, scenario, runs, and a cell for each invariant."""
+    grouped: dict[tuple[str, str], dict[str, Any]] = {}
+    for row in document["rows"]:
+        grouped.setdefault((row["strategy"], row["scenario"]), {})[row["invariant"]] = row
+    for (strategy, scenario), rows in grouped.items():
+        runs = max(row["runs"] for row in rows.values())
+        yield strategy, scenario, runs, [_cell(rows.get(invariant)) for invariant in _SHORT]
+
+
+def _cell(row: Mapping[str, Any] | None) -> str:
+    if row is None or not row["applicable_runs"]:
+        return "-"
+    if row["verdict"] == "violated":
+        share = 100 * row["violations"] / row["applicable_runs"]
+        return f"{share:.0f}%" if share >= 1 else "<1%"
+    return "✓" if row["verdict"] == "holds" else "?"
+
+
+def text_table(document: Document) -> str:
+    """The table as plain text, for a pipe; with the legend and the summary."""
+    header = ["strategy", "scenario", "runs", *_SHORT.values()]
+    rows = [[strategy, scenario, str(runs), *each] for strategy, scenario, runs, each in cells(document)]
+    widths = [max(len(row[column]) for row in [header, *rows]) for column in range(len(header))]
+    lines = ["  ".join(text.ljust(width) for text, width in zip(row, widths, strict=True)).rstrip() for row in [header, *rows]]
+    return "\n".join([*lines, "", LEGEND, "", summary(document)])
+
+
+def rich_table(document: Document) -> "Table":
+    """The table for a terminal."""
+    from rich.table import Table
+
+    table = Table(show_header=True, header_style="bold", pad_edge=False, box=None)
+    table.add_column("strategy")
+    table.add_column("scenario")
+    table.add_column("runs", justify="right")
+    for short in _SHORT.values():
+        table.add_column(short, justify="right")
+    last = None
+    for strategy, scenario, runs, each in cells(document):
+        if last is not None and strategy != last:
+            table.add_section()
+        shown = [_styled(cell) for cell in each]
+        table.add_row(strategy if strategy != last else "", scenario, str(runs), *shown)
+        last = strategy
+    table.caption = LEGEND
+    return table
+
+
+def _styled(cell: str) -> str:
+    if cell.endswith("%"):
+        return f"[bold red]{cell}[/]"
+    return {"✓": "[green]✓[/]", "?": "[yellow]?[/]"}.get(cell, f"[dim]{cell}[/]")
+
+
+def summary(document: Document) -> str:
+    """A line for each strategy and invariant that was violated: where, how often, by which races."""
+    found: dict[tuple[str, str], list[Mapping[str, Any]]] = {}
+    strategies = dict.fromkeys(row["strategy"] for row in document["rows"])
+    for row in document["rows"]:
+        if row["verdict"] == "violated":
+            found.setdefault((row["strategy"], row["invariant"]), []).append(row)
+    lines = []
+    for strategy in strategies:
+        violated = [(invariant, rows) for (name, invariant), rows in found.items() if name == strategy]
+        if not violated:
+            lines.append(f"{strategy}: no violation found")
+        for invariant, rows in violated:
+            where = ", ".join(f"{row['scenario']} ({row['violations']} of {row['applicable_runs']})" for row in rows)
+            causes = sorted({cause for row in rows for cause in row["causes"]})
+            why = f"; by {', '.join(causes)}" if causes else ""
+            lines.append(f"{strategy} violates {invariant} in {where}{why}")
+    runs = sum({(r["strategy"], r["scenario"]): r["runs"] for r in document["rows"]}.values())
+    lines.append(f"{runs:,} runs, {document['runs_per_s']:,} runs/s, seed {document['seed']}")
+    return "\n".join(lines)
