@@ -51,7 +51,10 @@ def text_table(document: Document) -> str:
     header = ["strategy", "scenario", "runs", *_SHORT.values()]
     rows = [[strategy, scenario, str(runs), *each] for strategy, scenario, runs, each in cells(document)]
     widths = [max(len(row[column]) for row in [header, *rows]) for column in range(len(header))]
-    lines = ["  ".join(text.ljust(width) for text, width in zip(row, widths, strict=True)).rstrip() for row in [header, *rows]]
+    lines = [
+        "  ".join(text.ljust(width) for text, width in zip(row, widths, strict=True)).rstrip()
+        for row in [header, *rows]
+    ]
     return "\n".join([*lines, "", LEGEND, "", summary(document)])
 
 

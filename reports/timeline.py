@@ -39,7 +39,9 @@ def timeline(
     marked = set(events)
     shown = [line for index, event in enumerate(history) for line in _lines(index, event, history, labels)]
     kept = _fold(shown, marked, lines)
-    functions = sorted({line.column for line in kept if line.column.startswith("f")}, key=lambda name: (len(name), name))
+    functions = sorted(
+        {line.column for line in kept if line.column.startswith("f")}, key=lambda name: (len(name), name)
+    )
     columns = [*functions, "redis", "processor"]
     out = [_row("time", dict.fromkeys(columns, "") | {name: name for name in columns}, columns, " ")]
     previous = -1
@@ -70,7 +72,7 @@ def _row(time: str, cells: Mapping[str, str], columns: Sequence[str], mark: str)
 
 
 def _fold(shown: list[Line], marked: set[int], lines: int) -> list[Line]:
-    kept = [line for line in shown]
+    kept = list(shown)
     for weight in (_MINOR, _READ, _WRITE):
         if len(kept) <= lines:
             break
@@ -103,7 +105,13 @@ def _command(event: Event, labels: Mapping[str, str]) -> tuple[str, str, int]:
     args = [str(arg) for arg in event["args"]]
     name = args[0].upper()
     keys = [*event["writes"], *event["reads"]]
-    told = f"{name} {args[1]}" if name in ("EVAL", "EVALSHA") else f"{name} {short_key(args[1])}" if len(args) > 1 else name
+    told = (
+        f"{name} {args[1]}"
+        if name in ("EVAL", "EVALSHA")
+        else f"{name} {short_key(args[1])}"
+        if len(args) > 1
+        else name
+    )
     if event.get("error"):
         return told, f"error: {event['error']}", _READ
     if name == "PING" or not keys:
@@ -175,7 +183,22 @@ _SAYS: Mapping[str, Any] = {
     "key.evicted": lambda e, labels, h: f"{short_key(e['key'])} evicted",
     "waiting": lambda e, labels, h: f"{labels.get(e['id'], e['id'])} still waits",
 }
-_COLUMN = {"handover.effect": "processor", "handover.joined": "processor", "handover.repeated": "processor",
-           "handover.stale": "processor", "key.expired": "redis", "key.evicted": "redis", "waiting": "processor"}
-_WEIGHTS = {"webhook.answered": _WRITE, "delivery.posted": _WRITE, "delivery.answered": _READ, "delivery.arrived": _READ,
-            "handover.confirmed": _READ, "key.expired": _WRITE, "note": _WRITE, "task.failed": _WRITE}
+_COLUMN = {
+    "handover.effect": "processor",
+    "handover.joined": "processor",
+    "handover.repeated": "processor",
+    "handover.stale": "processor",
+    "key.expired": "redis",
+    "key.evicted": "redis",
+    "waiting": "processor",
+}
+_WEIGHTS = {
+    "webhook.answered": _WRITE,
+    "delivery.posted": _WRITE,
+    "delivery.answered": _READ,
+    "delivery.arrived": _READ,
+    "handover.confirmed": _READ,
+    "key.expired": _WRITE,
+    "note": _WRITE,
+    "task.failed": _WRITE,
+}

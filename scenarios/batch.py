@@ -165,5 +165,3 @@ def _judge(tally: Tally, number: int, case: Case, run: Any) -> None:
                 tally.reasons[f"{invariant}: {judgement.error}"] += 1
         else:
             tally.held[invariant] += 1
-
-

@@ -46,7 +46,9 @@ def compare(rows: list[dict[str, Any]]) -> list[Difference]:
             differences.append(Difference(strategy, scenario, invariant, "holds", "violated"))
         elif races is not None and row["verdict"] != "violated":
             differences.append(Difference(strategy, scenario, invariant, "violated", row["verdict"]))
-        for race in races or ():
-            if row["verdict"] == "violated" and race not in row["causes"]:
-                differences.append(Difference(strategy, scenario, f"{invariant} by {race}", "violated", "not found"))
+        if row["verdict"] == "violated":
+            missing = [race for race in races or () if race not in row["causes"]]
+            differences += [
+                Difference(strategy, scenario, f"{invariant} by {race}", "violated", "not found") for race in missing
+            ]
     return differences

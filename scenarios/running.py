@@ -76,6 +76,6 @@ def scheduler_of(policy: str, seed: str, run: int) -> Scheduler:
         portfolio = Portfolio(seed)
         portfolio.new_run(run)
         return portfolio.chosen
-    scheduler: Scheduler = {"timed": Timed, "random": RandomWalk}[policy](seed)
+    scheduler: Scheduler = Timed(seed) if policy == "timed" else RandomWalk(seed)
     scheduler.new_run(run)
     return scheduler

@@ -54,7 +54,8 @@ def _scenario_in(path: Path, name: str, spec: str) -> Scenario:
     if not path.is_file():
         raise UsageError(f"scenario {spec}: there is no file {path}: check the path")
     module_spec = importlib.util.spec_from_file_location(f"bufferproof_scenario_{path.stem}", path)
-    assert module_spec is not None and module_spec.loader is not None
+    assert module_spec is not None
+    assert module_spec.loader is not None
     module = importlib.util.module_from_spec(module_spec)
     sys.modules[module_spec.name] = module
     try:

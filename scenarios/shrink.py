@@ -1,5 +1,6 @@
 """Making a failing run small: first the scenario, then the schedule, as long as the same violation stays."""
 
+import contextlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
@@ -54,10 +55,8 @@ def shrink(
         return None
     best = Counterexample(case, dict(schedule), stepped, run, violation)
     search = _Search(best, strategy, invariant, cause, Budget(trials))
-    try:
+    with contextlib.suppress(BudgetSpent):
         search.go()
-    except BudgetSpent:
-        pass
     return search.best
 
 
@@ -135,7 +134,9 @@ class _Search:
 
     def _rounder_choices(self) -> None:
         for key in list(self.best.schedule):
-            if key not in self.best.schedule or key.startswith(("next#", "route", "fault", "which", "how", "hold", "until")):
+            if key not in self.best.schedule or key.startswith(
+                ("next#", "route", "fault", "which", "how", "hold", "until")
+            ):
                 continue
             simplest_number(
                 self.best.schedule[key],

@@ -62,7 +62,9 @@ def read_trace(path: Path) -> Trace:
     if not isinstance(document, dict) or document.get("kind") != "trace":
         raise UsageError(f"trace {path}: this is no trace: give a file that verify wrote to traces/")
     if document.get("schema") != SCHEMA:
-        raise UsageError(f"trace {path}: schema {document.get('schema')!r} is not known here ({SCHEMA} is): record it again")
+        raise UsageError(
+            f"trace {path}: schema {document.get('schema')!r} is not known here ({SCHEMA} is): record it again"
+        )
     try:
         violation = document["violation"]
         schedule = {str(key): int(value) for key, value in document["schedule"].items()}

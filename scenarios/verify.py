@@ -4,8 +4,7 @@ import os
 import shutil
 import time
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Executor, Future, ProcessPoolExecutor, wait
-from concurrent.futures import FIRST_COMPLETED
+from concurrent.futures import FIRST_COMPLETED, Executor, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, field
 from multiprocessing import get_context
@@ -22,8 +21,8 @@ from scenarios.catalogue import SCENARIOS
 from scenarios.expectations import compare
 from scenarios.redaction import Redaction
 from scenarios.result import Counterexample, Result, result_document
-from scenarios.selection import POLICIES, chosen_faults, find_scenario, find_strategy
 from scenarios.running import replay_case, same_violation
+from scenarios.selection import POLICIES, chosen_faults, find_scenario, find_strategy
 from scenarios.shrink import Counterexample as Small
 from scenarios.shrink import shrink
 from scenarios.trace import Trace, marks_of, portable
@@ -57,9 +56,7 @@ def verify(
     Raises `UsageError` for anything that is not there or is refused.
     """
     started = time.monotonic()
-    plans = plans_of(
-        strategies, scenario_names, faults, fault_budget, workload, explore, seed, settings or {}
-    )
+    plans = plans_of(strategies, scenario_names, faults, fault_budget, workload, explore, seed, settings or {})
     wanted = {plan: runs or find_scenario(plan.scenario).runs for plan in plans}
     deadline = None if seconds is None else started + seconds
     with pool_of(jobs) as pool:
@@ -151,7 +148,7 @@ def run_all(
     # Round robin over the plans, so that a deadline leaves none without runs.
     batches.sort(key=lambda batch: (batch[1],))
     done: dict[tuple[Plan, int], Tally] = {}
-    for (plan, at, stop), tally in _in_parallel(pool, run_batch, batches, deadline):
+    for (plan, at, _stop), tally in _in_parallel(pool, run_batch, batches, deadline):
         done[plan, at] = tally
         if progress is not None:
             progress(f"{plan.strategy} · {plan.scenario}", len(done), len(batches))
@@ -301,5 +298,3 @@ def _settings(plans: list[Plan]) -> dict[str, Any]:
         )
         for plan in plans
     }
-
-

@@ -23,7 +23,7 @@ def read_workload(path: Path) -> tuple[Sending, ...]:
         raise UsageError(f"workload {path}: {error.strerror}: check the path") from None
     except UnicodeDecodeError:
         raise UsageError(f"workload {path}: this is not UTF-8 text: give JSON lines") from None
-    sendings = []
+    sendings: list[Sending] = []
     for number, line in enumerate(lines, 1):
         if line.strip():
             sendings.append(_sending(line, f"workload {path}, line {number}", len(sendings) + 1))

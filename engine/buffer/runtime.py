@@ -24,7 +24,8 @@ DELIVERY_PATH = "/functions/v1/process-buffered-messages"
 class Recorder(Protocol):
     """Where a function's events go: the history in a simulation, the log and the metrics in production."""
 
-    def __call__(self, event: str, **fields: Any) -> None: ...
+    def __call__(self, event: str, **fields: Any) -> None:
+        """Record an event of the history (`docs/history.md`)."""
 
 
 class Runtime:
@@ -121,7 +122,9 @@ class Runtime:
         try:
             await self._post_batch(call, conversation, messages, key, fence)
         except HandOverError as error:
-            self._record("handover.failed", call=call, error=describe(error), refused=isinstance(error, HandOverRefused))
+            self._record(
+                "handover.failed", call=call, error=describe(error), refused=isinstance(error, HandOverRefused)
+            )
             raise
         self._record("handover.confirmed", call=call)
 
@@ -137,7 +140,12 @@ class Runtime:
             "instanceName": conversation.instance_name,
             "userPhone": conversation.user_phone,
             "messages": [
-                {"messageId": m.message_id, "text": m.text, "data": m.data, "sentAt": m.sent_at and m.sent_at.isoformat()}
+                {
+                    "messageId": m.message_id,
+                    "text": m.text,
+                    "data": m.data,
+                    "sentAt": m.sent_at and m.sent_at.isoformat(),
+                }
                 for m in messages
             ],
         }

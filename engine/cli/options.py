@@ -28,7 +28,9 @@ def faults_of(given: Sequence[str] | None, kinds: Sequence[str]) -> list[str] | 
         known("--fault", value, ["none", "all", *kinds])
     chosen = list(dict.fromkeys(given))
     if "none" in chosen and len(chosen) > 1:
-        raise UsageError(f"--fault none excludes --fault {next(v for v in chosen if v != 'none')}: give one or the other")
+        raise UsageError(
+            f"--fault none excludes --fault {next(v for v in chosen if v != 'none')}: give one or the other"
+        )
     return chosen
 
 

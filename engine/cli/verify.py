@@ -28,7 +28,9 @@ def verify(
         typer.Option(metavar="none|all|KIND", help="Which faults may strike; left out: what each scenario says."),
     ] = None,
     fault_budget: Annotated[int | None, typer.Option(metavar="N", help="How many faults a run, at most.")] = None,
-    workload: Annotated[Path | None, typer.Option(metavar="FILE", help="Recorded traffic instead of a scenario's.")] = None,
+    workload: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Recorded traffic instead of a scenario's.")
+    ] = None,
     explore: Annotated[
         str, typer.Option(metavar="|".join(options.EXPLORE), help="Who chooses what happens next.")
     ] = "portfolio",

@@ -26,11 +26,16 @@ class Pending(Protocol):
     """What a policy may know of a step that could be next."""
 
     @property
-    def name(self) -> str: ...
+    def name(self) -> str:
+        """What it is, the same from run to run."""
+
     @property
-    def actor(self) -> str: ...
+    def actor(self) -> str:
+        """On whose behalf it happens."""
+
     @property
-    def kind(self) -> str: ...
+    def kind(self) -> str:
+        """`hop`, `work`, `timer` or another kind of step."""
 
 
 class Scheduler(Protocol):

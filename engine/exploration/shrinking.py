@@ -47,9 +47,7 @@ def minimise_list(items: Sequence[T], fails: Callable[[list[T]], bool]) -> list[
     return kept
 
 
-def minimise_mapping(
-    deviations: Mapping[str, int], fails: Callable[[dict[str, int]], bool]
-) -> dict[str, int]:
+def minimise_mapping(deviations: Mapping[str, int], fails: Callable[[dict[str, int]], bool]) -> dict[str, int]:
     """The fewest deviations found that still fail; all others go back to their default."""
     keys = minimise_list(list(deviations), lambda keys: fails({key: deviations[key] for key in keys}))
     return {key: deviations[key] for key in keys}

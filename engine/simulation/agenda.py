@@ -195,7 +195,9 @@ class Agenda:
         if step.held or step.latest_ms <= now or step.kind not in ("hop", "work"):
             return False
         stream = f"hold/{step.actor}"
-        if not self.choices.number(stream, f"hold {step.name}", 0, 1, shape=HOLD_RATE if step.kind == "hop" else "rate:0.5"):
+        if not self.choices.number(
+            stream, f"hold {step.name}", 0, 1, shape=HOLD_RATE if step.kind == "hop" else "rate:0.5"
+        ):
             return False
         targets = self._known_instants(now, step.latest_ms)
         if not targets:

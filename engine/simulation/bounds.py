@@ -4,8 +4,11 @@ import signal
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import FrameType
+from typing import NoReturn
+
+STRIKE_AGAIN_SECONDS = 0.5
 
 
 class BoundHit(BaseException):
@@ -21,16 +24,23 @@ class Bounds:
     tasks: int = 5_000
     cpu_seconds: float = 30.0
     steps_taken: int = 0
+    #: The bound that was hit. asyncio puts an exception raised inside a task by, so the loop looks here after each callback.
+    hit: BoundHit | None = field(default=None, repr=False)
 
     def count_step(self) -> None:
         """One more step was taken."""
         self.steps_taken += 1
         if self.steps_taken > self.steps:
-            raise BoundHit(f"more than {self.steps:,} steps")
+            self.stop(f"more than {self.steps:,} steps")
+
+    def stop(self, why: str) -> NoReturn:
+        """A bound is hit: the run ends here, whatever the code above does with the exception. Raises `BoundHit`."""
+        self.hit = self.hit or BoundHit(why)
+        raise self.hit
 
 
 @contextmanager
-def cpu_bound(seconds: float) -> Iterator[None]:
+def cpu_bound(bounds: Bounds) -> Iterator[None]:
     """Stop code that computes without ever awaiting. Works in a process's main thread; elsewhere it does nothing.
 
     It is the one bound in real time: a run that hits it has no verdict, so no verdict depends on the machine.
@@ -41,10 +51,11 @@ def cpu_bound(seconds: float) -> Iterator[None]:
 
     def strike(_signal: int, frame: FrameType | None) -> None:
         where = f"{frame.f_code.co_filename.rsplit('/', 1)[-1]}:{frame.f_lineno}" if frame else "unknown place"
-        raise BoundHit(f"computed for more than {seconds:g} s without awaiting, at {where}")
+        bounds.stop(f"the run computed for more than {bounds.cpu_seconds:g} s, at last at {where}")
 
     previous = signal.signal(signal.SIGVTALRM, strike)
-    signal.setitimer(signal.ITIMER_VIRTUAL, seconds)
+    # Again and again: what the first strike raises may be caught by the very loop that it is to stop.
+    signal.setitimer(signal.ITIMER_VIRTUAL, bounds.cpu_seconds, STRIKE_AGAIN_SECONDS)
     try:
         yield
     finally:

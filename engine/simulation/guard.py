@@ -31,7 +31,9 @@ _LIBRARY = tuple(
         sysconfig.get_path("purelib"),
         sysconfig.get_path("platlib"),
     }
-) + tuple(str(_ROOMS / room) for room in ("engine/simulation", "engine/exploration", "engine/verification", "engine/cli"))
+) + tuple(
+    str(_ROOMS / room) for room in ("engine/simulation", "engine/exploration", "engine/verification", "engine/cli")
+)
 
 _RANDOM_NAMES = tuple(
     name

@@ -130,7 +130,9 @@ class Connection(asyncio.Transport):
         self._process.cold = True
         if self._process.alive:
             self._process.context.run(
-                self._link.loop.call_soon, self._protocol.connection_lost, ConnectionResetError(f"connection lost: {why}")
+                self._link.loop.call_soon,
+                self._protocol.connection_lost,
+                ConnectionResetError(f"connection lost: {why}"),
             )
 
     def close(self) -> None:
@@ -138,7 +140,7 @@ class Connection(asyncio.Transport):
         if not self._closing:
             self._closing = True
             self._link.connections.pop(self, None)
-            self._session._clear_watches()  # noqa: SLF001 - what a server does when a client goes
+            self._session._clear_watches()
 
     def abort(self) -> None:
         """Close at once."""
@@ -166,7 +168,9 @@ class Connection(asyncio.Transport):
 class Request:
     """What one write brought: a command, a transaction or a pipeline, on its way to the server and back."""
 
-    def __init__(self, link: Link, connection: Connection, process: Process, commands: list[tuple[bytes, list[bytes]]]) -> None:
+    def __init__(
+        self, link: Link, connection: Connection, process: Process, commands: list[tuple[bytes, list[bytes]]]
+    ) -> None:
         self._link = link
         self._connection = connection
         self._process = process
@@ -186,7 +190,9 @@ class Request:
                 link.commands += 1
                 self._numbers.append(link.commands)
                 link.record("redis.sent", command=link.commands, function=who, args=[text(a) for a in args[:2]])
-        self._fault = link.faults.strike(self._name, who, FAULTS_AT_REQUEST + DAGGER_AT_REQUEST, command=self._numbers[0])
+        self._fault = link.faults.strike(
+            self._name, who, FAULTS_AT_REQUEST + DAGGER_AT_REQUEST, command=self._numbers[0]
+        )
         if self._fault == "stall":
             self._stall_ms = link.faults.stall_ms(self._name, who)
             self._fault = ("request_stalls", "reply_stalls")[link.faults.number(f"which hop {self._name}", who, 0, 1)]
@@ -347,5 +353,3 @@ def _shown(args: list[bytes], index: int, server: RedisServer) -> str:
     if index == 1 and args[0].upper() in (b"EVALSHA", b"EVAL"):
         return server.script_name(args[1])
     return short(args[index])
-
-

@@ -11,10 +11,14 @@ from collections.abc import Callable, Coroutine
 from typing import TYPE_CHECKING, Any
 
 from engine.simulation.agenda import Agenda, Step
-from engine.simulation.bounds import BoundHit, Bounds
+from engine.simulation.bounds import Bounds
+from engine.simulation.files import is_strategy_file
 
 if TYPE_CHECKING:
     from engine.simulation.process import Process
+
+#: How often a coroutine that awaits in its `finally` is closed again.
+CLOSINGS = 100
 
 OWNER: "contextvars.ContextVar[Process | None]" = contextvars.ContextVar("owner", default=None)
 
@@ -43,6 +47,15 @@ class SimTimer(asyncio.TimerHandle):
     step: Step
 
 
+class SimTask(asyncio.Task[Any]):
+    """A task whose hash is its number, so that a set of tasks (`asyncio.wait`) is walked in the same order in each run."""
+
+    number = 0
+
+    def __hash__(self) -> int:
+        return self.number
+
+
 class SimLoop(asyncio.AbstractEventLoop):
     """The part of an event loop that asyncio, redis-py, httpx and Starlette use, over an agenda."""
 
@@ -52,7 +65,7 @@ class SimLoop(asyncio.AbstractEventLoop):
         self._ready: deque[SimHandle] = deque()
         self._tasks: list[asyncio.Task[Any]] = []
         self._closed = False
-        self._timers = 0
+        self._made = 0
         self.connect: Callable[..., Coroutine[Any, Any, Any]] | None = None
         self.errors: list[str] = []
         agenda.drain = self.drain
@@ -132,11 +145,13 @@ class SimLoop(asyncio.AbstractEventLoop):
             if owner is not None and owner.paused:
                 owner.handles.append(handle)
                 continue
-            handle._run()  # noqa: SLF001 - asyncio's own loops run their handles so
+            handle._run()
+            if self._bounds.hit is not None:
+                raise self._bounds.hit
             count += 1
             if count > limit:
                 who = owner.name if owner is not None else "the world"
-                raise BoundHit(f"{who} ran more than {limit:,} callbacks at one instant")
+                self._bounds.stop(f"{who} ran more than {limit:,} callbacks at one instant{_at_work(handle)}")
 
     def resume(self, handles: list[SimHandle]) -> None:
         """Queue what a paused function had ready."""
@@ -152,11 +167,16 @@ class SimLoop(asyncio.AbstractEventLoop):
         self, coro: Coroutine[Any, Any, Any], *, name: str | None = None, context: contextvars.Context | None = None
     ) -> "asyncio.Task[Any]":
         """A task; kept until the run is over, so that a stopped function's coroutines are not collected in its midst."""
-        self._tasks.append(task := asyncio.Task(coro, loop=self, name=name or "task", context=context))
+        task = SimTask(coro, loop=self, name=name or "task", context=context)
+        self._made += 1
+        task.number = self._made
+        self._tasks.append(task)
         if len(self._tasks) > self._bounds.tasks:
             self._tasks = [t for t in self._tasks if not t.done()]
             if len(self._tasks) > self._bounds.tasks:
-                raise BoundHit(f"more than {self._bounds.tasks:,} tasks at once")
+                owner = OWNER.get()
+                who = owner.name if owner is not None else "the world"
+                self._bounds.stop(f"{who} has started tasks without end: more than {self._bounds.tasks:,} at once")
         return task
 
     async def create_connection(self, protocol_factory: Any, host: Any = None, port: Any = None, **_: Any) -> Any:  # type: ignore[override]
@@ -193,11 +213,40 @@ class SimLoop(asyncio.AbstractEventLoop):
         self._ready.clear()
         for task in self._tasks:
             if not task.done():
-                task._log_destroy_pending = False  # type: ignore[attr-defined]  # noqa: SLF001 - it is meant to hang
-                try:
-                    task.get_coro().close()  # type: ignore[union-attr]
-                except BaseException:  # noqa: BLE001, S110 - whatever a dying coroutine raises is of no interest
-                    pass
+                task._log_destroy_pending = False  # type: ignore[attr-defined]
+                close_quietly(task.get_coro())
             elif not task.cancelled():
                 task.exception()  # marks it as seen
         self._tasks.clear()
+
+
+def close_quietly(coroutine: Any) -> None:
+    """Close a coroutine that hangs, also one whose `finally` awaits: that is refused, and it is closed where it then stands.
+
+    One left half closed would be closed again when it is collected, and say so on stderr.
+    """
+    for _ in range(CLOSINGS):
+        try:
+            coroutine.close()
+        except RuntimeError:  # it awaited in its `finally`
+            continue
+        except BaseException:  # whatever a dying coroutine raises is of no interest
+            return
+        return
+
+
+def where(coroutine: Any) -> str:
+    """Where a coroutine waits, in the innermost frame that is not a library's: `in receive (file.py:12)`."""
+    place = ""
+    while coroutine is not None:
+        frame = getattr(coroutine, "cr_frame", None)
+        if frame is not None and is_strategy_file(frame.f_code.co_filename):
+            name = frame.f_code.co_filename.replace("\\", "/").rsplit("/", 1)[-1]
+            place = f" in {frame.f_code.co_name} ({name}:{frame.f_lineno})"
+        coroutine = getattr(coroutine, "cr_await", None)
+    return place
+
+
+def _at_work(handle: SimHandle) -> str:
+    task = getattr(handle._callback, "__self__", None)  # type: ignore[attr-defined]
+    return where(task.get_coro()) if isinstance(task, asyncio.Task) else ""

@@ -9,7 +9,6 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-
 from engine.exploration.scheduler import Choices
 from engine.simulation.agenda import Agenda
 from engine.simulation.case import PROCESSOR_FAILURES
@@ -149,5 +148,3 @@ class Processor:
 
     def _end(self, call: str, outcome: str) -> None:
         self._record("handover.ended", call=call, outcome=outcome)
-
-

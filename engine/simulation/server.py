@@ -124,7 +124,7 @@ class RedisServer:
 
     def ttl_ends_ms(self) -> Iterator[int]:
         """When each key's TTL ends, in virtual milliseconds."""
-        for item in self.database._dict.values():  # noqa: SLF001 - fakeredis has no public view without expiry
+        for item in self.database._dict.values():
             if item.expireat is not None:
                 yield round(item.expireat * 1000) - EPOCH_MS
 
@@ -132,18 +132,18 @@ class RedisServer:
         """Every key that is there: its type, and when its TTL ends (virtual ms, None: never)."""
         return {
             text(key): (type(item.value).__name__.lower(), item.expireat and round(item.expireat * 1000) - EPOCH_MS)
-            for key, item in sorted(self.database._dict.items())  # noqa: SLF001 - as above
+            for key, item in sorted(self.database._dict.items())
         }
 
     def expire(self, now_ms: int) -> list[str]:
         """Drop the keys whose end has passed; say which."""
         gone = [
             key
-            for key, item in self.database._dict.items()  # noqa: SLF001 - as above
+            for key, item in self.database._dict.items()
             if item.expireat is not None and round(item.expireat * 1000) - EPOCH_MS < now_ms
         ]
         for key in gone:
-            del self.database._dict[key]  # noqa: SLF001 - as above
+            del self.database._dict[key]
         return [text(key) for key in gone]
 
 
@@ -165,7 +165,7 @@ class ServerPool:
         server.sockets.clear()
         server.closed_sockets.clear()
         server.scan_cursors.clear()
-        server._next_client_id = 1  # noqa: SLF001 - else ids would differ from run to run
+        server._next_client_id = 1
         return server
 
 

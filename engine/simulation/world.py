@@ -81,9 +81,9 @@ class World:
     def run(self) -> list[Event]:
         """Let things happen until all is quiet. Returns the history, whose last event is `end`."""
         with _GUARD.running(lambda: (EPOCH_MS + self.agenda.now_ms) / 1000):
-            asyncio._set_running_loop(self.loop)  # noqa: SLF001 - the documented hook for loops of one's own
+            asyncio._set_running_loop(self.loop)
             try:
-                with cpu_bound(self.bounds.cpu_seconds):
+                with cpu_bound(self.bounds):
                     self._set_up()
                     reason = self._go_on()
                 self._end(reason)
@@ -91,7 +91,7 @@ class World:
                 self._end("bound", str(bound))
             finally:
                 self.loop.close()
-                asyncio._set_running_loop(None)  # noqa: SLF001 - as above
+                asyncio._set_running_loop(None)
         return self.record.history
 
     def _set_up(self) -> None:
@@ -111,7 +111,13 @@ class World:
             judged=list(case.judged) if case.judged is not None else None,
         )
         self.link = Link(
-            self.agenda, self.loop, self.server, self.faults, self._redis_event, hop_ms=case.hop_ms, cluster=case.cluster
+            self.agenda,
+            self.loop,
+            self.server,
+            self.faults,
+            self._redis_event,
+            hop_ms=case.hop_ms,
+            cluster=case.cluster,
         )
         self.network = Network(
             self.agenda,
@@ -123,7 +129,12 @@ class World:
             endpoint_failures=case.endpoint_failures,
         )
         self.processor = Processor(
-            self.agenda, self.choices, self.faults, self.record, work_ms=case.processor_ms, failures=case.processor_failures
+            self.agenda,
+            self.choices,
+            self.faults,
+            self.record,
+            work_ms=case.processor_ms,
+            failures=case.processor_failures,
         )
         self.network.processor = self.processor.arrive
         for number in range(case.functions):
@@ -132,7 +143,9 @@ class World:
         if self.older is not None:
             self.agenda.at("rollout", "the old functions stop", None, self._roll_out, case.rollout_at_ms)
         for start, end in case.outages_ms:
-            self.agenda.at("outage", "Redis goes away", None, lambda start=start, end=end: self._outage(end - start), start)
+            self.agenda.at(
+                "outage", "Redis goes away", None, lambda start=start, end=end: self._outage(end - start), start
+            )
         self.provider = Provider(
             self.agenda,
             self.network,

@@ -58,8 +58,8 @@ class Facts:
         """How many hand-overs of a message were begun and not confirmed before an event; the refused do not count."""
         return sum(
             h.sent < before
-                and (h.refused_at is None or h.refused_at > before)
-                and (h.confirmed is None or h.confirmed > before)
+            and (h.refused_at is None or h.refused_at > before)
+            and (h.confirmed is None or h.confirmed > before)
             for h in message.handovers
         )
 
@@ -127,7 +127,15 @@ class Facts:
         found = [self.messages.get((names, each)) for each in dict.fromkeys(ids)]
         members = tuple([m for m in found if m is not None])
         handover = HandOver(
-            event["call"], names, event.get("function", ""), index, raw, ids, members, event.get("key"), event.get("fence")
+            event["call"],
+            names,
+            event.get("function", ""),
+            index,
+            raw,
+            ids,
+            members,
+            event.get("key"),
+            event.get("fence"),
         )
         self.handovers[event["call"]] = handover
         self.talk(names).handovers.append(handover)

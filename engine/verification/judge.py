@@ -73,5 +73,3 @@ def _explained(violation: Violation, matches: list[RaceMatch]) -> Violation:
         if match.invariant == violation.invariant and set(match.messages) & set(violation.messages):
             return replace(violation, explanation=match.explanation, events=match.events, cause=match.race)
     return violation
-
-

@@ -7,7 +7,13 @@ from typing import Any
 from engine.simulation.case import Case, Sending
 
 EDGES_MS = (7_500, 8_000, 8_500)
-_DATA: tuple[Any, ...] = (None, None, {"kind": "text"}, {"tags": [], "n": 1}, {"id": 2**60 + 1, "list": [], "nothing": None})
+_DATA: tuple[Any, ...] = (
+    None,
+    None,
+    {"kind": "text"},
+    {"tags": [], "n": 1},
+    {"id": 2**60 + 1, "list": [], "nothing": None},
+)
 _WORDS = ("hello", "are you there?", "one more thing", "ok", "and the price?", "thanks", "é ü ñ", "👋🏽")
 
 
@@ -18,17 +24,24 @@ def case(sendings: Iterable[Sending], **fields: Any) -> Case:
 
 
 def burst(
-    rng: random.Random, offsets_ms: Sequence[int], *, start_ms: int = 0, first: int = 1, **fields: Any
+    rng: random.Random,
+    offsets_ms: Sequence[int],
+    *,
+    start_ms: int = 0,
+    first: int = 1,
+    instance_name: str = "bot",
+    user_phone: str = "4915110000001",
 ) -> list[Sending]:
     """Messages of one conversation at these offsets, numbered from `first`."""
     return [
         Sending(
             at_ms=start_ms + offset,
+            instance_name=instance_name,
+            user_phone=user_phone,
             message_id=f"id-{number}",
             text=rng.choice(_WORDS),
             data=rng.choice(_DATA),
             label=f"m{number}",
-            **fields,
         )
         for number, offset in enumerate(sorted(offsets_ms), first)
     ]
@@ -41,6 +54,6 @@ def near_edge(rng: random.Random) -> int:
     return rng.randint(7_400, 8_600)
 
 
-def conversation(index: int) -> dict[str, str]:
-    """One of several conversations with plain names."""
-    return {"instance_name": "bot", "user_phone": f"49151100000{index:02d}"}
+def phone(index: int) -> str:
+    """The phone of one of several people."""
+    return f"49151100000{index:02d}"

@@ -4,7 +4,7 @@ import random
 from dataclasses import replace
 
 from engine.simulation.case import DAGGER_FAULTS, FAULTS, PROCESSOR_FAILURES, Case, Sending
-from scenarios.catalogue.drawing import burst, case, conversation, near_edge
+from scenarios.catalogue.drawing import burst, case, near_edge, phone
 from scenarios.scenario import Scenario
 
 
@@ -67,10 +67,14 @@ def _skewed_clocks(rng: random.Random, _strategy: str) -> Case:
 def _webhook_repeats(rng: random.Random, _strategy: str) -> Case:
     sendings = _few(rng)
     index = rng.randrange(len(sendings))
-    repeats = tuple(sorted(rng.choice([0, 1, 500, 7_999, 8_000, 20_000, 100_000, 400_000]) for _ in range(rng.randint(1, 2))))
+    repeats = tuple(
+        sorted(rng.choice([0, 1, 500, 7_999, 8_000, 20_000, 100_000, 400_000]) for _ in range(rng.randint(1, 2)))
+    )
     sendings[index] = replace(sendings[index], repeats_ms=repeats)
     if rng.random() < 0.3:  # the same id with another text
-        other = replace(sendings[index], text="another text", at_ms=sendings[index].at_ms + 300, repeats_ms=(), label="m9")
+        other = replace(
+            sendings[index], text="another text", at_ms=sendings[index].at_ms + 300, repeats_ms=(), label="m9"
+        )
         sendings.append(other)
     return case(sendings, provider_retries=rng.randint(0, 2))
 
@@ -88,7 +92,7 @@ def _processor_slow(rng: random.Random, _strategy: str) -> Case:
 def _with_faults(rng: random.Random, kinds: tuple[str, ...]) -> Case:
     sendings = _few(rng)
     if rng.random() < 0.25:
-        sendings += burst(rng, [rng.randint(0, 9_000)], first=len(sendings) + 1, **conversation(2))
+        sendings += burst(rng, [rng.randint(0, 9_000)], first=len(sendings) + 1, user_phone=phone(2))
     if rng.random() < 0.25:
         sendings += burst(rng, [rng.randint(20_000, 150_000)], first=len(sendings) + 1)
     last_ms = max(sending.at_ms for sending in sendings)
@@ -113,7 +117,9 @@ def _steady(rng: random.Random, _strategy: str) -> Case:
     # batch that is not its own.
     gap_ms = rng.choice([3_000, 7_000, 9_000, 15_000])
     sendings = burst(rng, [index * gap_ms + rng.randint(0, 1_000) for index in range(rng.randint(5, 9))])
-    kinds = rng.choice([("stall",), ("pause",), ("stall", "reply_lost"), ("stall", "processor_failure"), ("pause", "crash")])
+    kinds = rng.choice(
+        [("stall",), ("pause",), ("stall", "reply_lost"), ("stall", "processor_failure"), ("pause", "crash")]
+    )
     return case(
         sendings,
         faults=kinds,
@@ -138,16 +144,30 @@ def _one_kind(kind: str) -> Scenario:
 
 
 SCENARIOS = (
-    Scenario(name="retry", summary="the endpoint or the processor fails up to five times", sample=_retry, main=True, runs=150),
+    Scenario(
+        name="retry", summary="the endpoint or the processor fails up to five times", sample=_retry, main=True, runs=150
+    ),
     Scenario(name="late_mark", summary="a processor slower than the buffer's TTL", sample=_late_mark, runs=100),
     Scenario(name="ttl", summary="delays and outages against each TTL, old and new", sample=_ttl, runs=150),
     Scenario(name="cleanup_race", summary="a new burst at the moment of the cleanup", sample=_cleanup_race, runs=200),
     Scenario(name="retired", summary="functions that the platform stops after they answered", sample=_retired, runs=80),
     Scenario(name="skewed_clocks", summary="wall clocks that are off and drift", sample=_skewed_clocks, runs=100),
-    Scenario(name="webhook_repeats", summary="the provider sends the same message id again", sample=_webhook_repeats, runs=150),
+    Scenario(
+        name="webhook_repeats",
+        summary="the provider sends the same message id again",
+        sample=_webhook_repeats,
+        runs=150,
+    ),
     Scenario(name="outage", summary="Redis cannot be reached for a while", sample=_outage, runs=120),
-    Scenario(name="processor_slow", summary="a processor slower than the caller waits", sample=_processor_slow, runs=60),
+    Scenario(
+        name="processor_slow", summary="a processor slower than the caller waits", sample=_processor_slow, runs=60
+    ),
     Scenario(name="any_fault", summary="up to three faults of any kind, anywhere", sample=_any_fault, runs=300),
-    Scenario(name="steady", summary="a person who goes on writing while commands stall and functions pause", sample=_steady, runs=200),
+    Scenario(
+        name="steady",
+        summary="a person who goes on writing while commands stall and functions pause",
+        sample=_steady,
+        runs=200,
+    ),
     *(_one_kind(kind) for kind in (*FAULTS, *DAGGER_FAULTS)),
 )

@@ -46,10 +46,17 @@ def _hostile_payloads(rng: random.Random, _strategy: str) -> Case:
 
 
 def _cluster(rng: random.Random, _strategy: str) -> Case:
-    return case(burst(rng, [0, near_edge(rng)]), cluster=True, processor_failures=rng.choice([(), ("error_500",)]), heal_ms=0)
+    return case(
+        burst(rng, [0, near_edge(rng)]), cluster=True, processor_failures=rng.choice([(), ("error_500",)]), heal_ms=0
+    )
 
 
 SCENARIOS = (
-    Scenario(name="hostile_payloads", summary="big integers, empty lists, lone surrogates, odd names", sample=_hostile_payloads, runs=120),
+    Scenario(
+        name="hostile_payloads",
+        summary="big integers, empty lists, lone surrogates, odd names",
+        sample=_hostile_payloads,
+        runs=120,
+    ),
     Scenario(name="cluster", summary="keys of two hash slots in one script are refused", sample=_cluster, runs=40),
 )

@@ -14,9 +14,7 @@ def _trigger_during_processing(rng: random.Random, _strategy: str) -> Case:
 
 def _lost_lock_stale_writer(rng: random.Random, _strategy: str) -> Case:
     sendings = burst(rng, [0, rng.randint(0, 500), rng.randint(7_900, 12_000)])
-    return case(
-        sendings, hop_ms=(1, 3_000), faults=("pause", "stall"), fault_budget=2, fault_rate=0.1, heal_ms=300_000
-    )
+    return case(sendings, hop_ms=(1, 3_000), faults=("pause", "stall"), fault_budget=2, fault_rate=0.1, heal_ms=300_000)
 
 
 def _append_reply_lost(rng: random.Random, _strategy: str) -> Case:
@@ -64,12 +62,36 @@ def _redelivered_webhook(rng: random.Random, _strategy: str) -> Case:
 
 
 SCENARIOS = (
-    Scenario(name="trigger_during_processing", summary="a trigger that arrives while its job is processed", sample=_trigger_during_processing, runs=60),
-    Scenario(name="lost_lock_stale_writer", summary="a lost lock, then two runs, then the stale one writes", sample=_lost_lock_stale_writer, runs=120),
-    Scenario(name="append_reply_lost_then_repeated", summary="the append succeeded, its reply was lost, the repeat is recognised", sample=_append_reply_lost, runs=80),
-    Scenario(name="marker_before_lock", summary="the repeat marker is written, the lock is not got", sample=_marker_before_lock, runs=100),
-    Scenario(name="flush_without_lock", summary="the flush does not get the lock", sample=_flush_without_lock, runs=100),
-    Scenario(name="lock_not_extended", summary="a handler that runs longer than its lock", sample=_lock_not_extended, runs=60),
+    Scenario(
+        name="trigger_during_processing",
+        summary="a trigger that arrives while its job is processed",
+        sample=_trigger_during_processing,
+        runs=60,
+    ),
+    Scenario(
+        name="lost_lock_stale_writer",
+        summary="a lost lock, then two runs, then the stale one writes",
+        sample=_lost_lock_stale_writer,
+        runs=120,
+    ),
+    Scenario(
+        name="append_reply_lost_then_repeated",
+        summary="the append succeeded, its reply was lost, the repeat is recognised",
+        sample=_append_reply_lost,
+        runs=80,
+    ),
+    Scenario(
+        name="marker_before_lock",
+        summary="the repeat marker is written, the lock is not got",
+        sample=_marker_before_lock,
+        runs=100,
+    ),
+    Scenario(
+        name="flush_without_lock", summary="the flush does not get the lock", sample=_flush_without_lock, runs=100
+    ),
+    Scenario(
+        name="lock_not_extended", summary="a handler that runs longer than its lock", sample=_lock_not_extended, runs=60
+    ),
     Scenario(name="same_text_twice", summary="the same text twice within the window", sample=_same_text_twice, runs=40),
     Scenario(name="redelivered_webhook", summary="a webhook that comes again", sample=_redelivered_webhook, runs=60),
 )

@@ -3,7 +3,7 @@
 import random
 
 from engine.simulation.case import Case
-from scenarios.catalogue.drawing import burst, case, conversation, near_edge
+from scenarios.catalogue.drawing import burst, case, near_edge, phone
 from scenarios.scenario import Scenario
 
 #: From which strategies a rollout (or rollback) to this one is tried.
@@ -22,12 +22,20 @@ def _mixed_rollout(rng: random.Random, strategy: str) -> Case | None:
     at_ms = rng.choice([rng.randint(0, 8_000), near_edge(rng), rng.randint(8_000, 20_000)])
     sendings = burst(rng, [0, *(rng.randint(0, 15_000) for _ in range(rng.randint(0, 2)))])
     sendings += burst(
-        rng, [at_ms + rng.randint(-2_000, 2_000) if at_ms > 2_000 else at_ms], first=len(sendings) + 1, **conversation(3)
+        rng,
+        [at_ms + rng.randint(-2_000, 2_000) if at_ms > 2_000 else at_ms],
+        first=len(sendings) + 1,
+        user_phone=phone(3),
     )
     judged = ("no_loss", "integrity") if "lease" in (strategy, older) else None
     return case(sendings, rollout_from=older, rollout_at_ms=at_ms, judged=judged, heal_ms=at_ms)
 
 
 SCENARIOS = (
-    Scenario(name="mixed_rollout", summary="old and new functions on one Redis; the old ones stop", sample=_mixed_rollout, runs=150),
+    Scenario(
+        name="mixed_rollout",
+        summary="old and new functions on one Redis; the old ones stop",
+        sample=_mixed_rollout,
+        runs=150,
+    ),
 )

@@ -6,8 +6,8 @@ from functools import cache
 from importlib import resources
 from typing import Any
 
-from engine.simulation.case import Case
-from scenarios.catalogue.drawing import burst, case, conversation, near_edge
+from engine.simulation.case import Case, Sending
+from scenarios.catalogue.drawing import burst, case, near_edge, phone
 from scenarios.scenario import Scenario
 
 
@@ -43,12 +43,10 @@ _PAIRS = (
 
 
 def _two_conversations(rng: random.Random, _strategy: str) -> Case:
-    sendings = []
+    sendings: list[Sending] = []
     for names in rng.choice(_PAIRS):
         offsets = [rng.randint(0, 4_000) for _ in range(rng.randint(1, 2))]
-        sendings += burst(
-            rng, offsets, first=len(sendings) + 1, instance_name=names[0], user_phone=names[1]
-        )
+        sendings += burst(rng, offsets, first=len(sendings) + 1, instance_name=names[0], user_phone=names[1])
     return case(sendings)
 
 
@@ -78,12 +76,10 @@ def real_offsets(rng: random.Random) -> list[int]:
 
 
 def _real_chat(rng: random.Random, _strategy: str) -> Case:
-    sendings = []
+    sendings: list[Sending] = []
     for index in range(rng.choice([1, 1, 2, 3])):
         start_ms = rng.randint(0, 5_000) if index else 0
-        sendings += burst(
-            rng, real_offsets(rng), start_ms=start_ms, first=len(sendings) + 1, **conversation(index)
-        )
+        sendings += burst(rng, real_offsets(rng), start_ms=start_ms, first=len(sendings) + 1, user_phone=phone(index))
     return case(sendings)
 
 
@@ -97,23 +93,55 @@ def _blank_texts(rng: random.Random, _strategy: str) -> Case:
 
 
 def _many_conversations(rng: random.Random, _strategy: str) -> Case:
-    sendings = []
+    sendings: list[Sending] = []
     for index in range(rng.randint(4, 8)):
         offsets = [0, *(near_edge(rng) for _ in range(rng.randint(0, 2)))]
         sendings += burst(
-            rng, offsets, start_ms=rng.randint(0, 3_000), first=len(sendings) + 1, **conversation(index)
+            rng, offsets, start_ms=rng.randint(0, 3_000), first=len(sendings) + 1, user_phone=phone(index)
         )
     return case(sendings)
 
 
 SCENARIOS = (
-    Scenario(name="boundary", summary="2 to 5 messages, the later ones 7.4 to 8.6 s after the first", sample=_boundary, main=True, runs=200),
+    Scenario(
+        name="boundary",
+        summary="2 to 5 messages, the later ones 7.4 to 8.6 s after the first",
+        sample=_boundary,
+        main=True,
+        runs=200,
+    ),
     Scenario(name="burst", summary="first messages at the same instant", sample=_burst, main=True, runs=200),
-    Scenario(name="during_processing", summary="messages that arrive while the processor works", sample=_during_processing, main=True, runs=100),
-    Scenario(name="slow_holder", summary="hops that take longer than a lock lives", sample=_slow_holder, main=True, runs=300),
-    Scenario(name="two_conversations", summary="names that differ only in where a colon stands", sample=_two_conversations, main=True, runs=80),
-    Scenario(name="next_burst", summary="the same person again, while a processed buffer stands", sample=_next_burst, main=True, runs=100),
-    Scenario(name="real_chat", summary="bursts drawn from the timing of 86,000 real messages", sample=_real_chat, main=True, runs=200),
+    Scenario(
+        name="during_processing",
+        summary="messages that arrive while the processor works",
+        sample=_during_processing,
+        main=True,
+        runs=100,
+    ),
+    Scenario(
+        name="slow_holder", summary="hops that take longer than a lock lives", sample=_slow_holder, main=True, runs=300
+    ),
+    Scenario(
+        name="two_conversations",
+        summary="names that differ only in where a colon stands",
+        sample=_two_conversations,
+        main=True,
+        runs=80,
+    ),
+    Scenario(
+        name="next_burst",
+        summary="the same person again, while a processed buffer stands",
+        sample=_next_burst,
+        main=True,
+        runs=100,
+    ),
+    Scenario(
+        name="real_chat",
+        summary="bursts drawn from the timing of 86,000 real messages",
+        sample=_real_chat,
+        main=True,
+        runs=200,
+    ),
     Scenario(name="blank_texts", summary="messages without text among others", sample=_blank_texts, runs=80),
     Scenario(name="many_conversations", summary="4 to 8 people at once", sample=_many_conversations, runs=60),
 )

@@ -70,8 +70,10 @@ class FinishDoesNotArm(Mutant):
 
     edits = {
         "finish.lua": [
-            ("redis.call('ZADD', KEYS[1], string.format('%.0f', due), ARGV[1])\n  return {'finished', math.max(0, due - now)}",
-             "redis.call('ZREM', KEYS[1], ARGV[1])\n  return {'finished', -1}")
+            (
+                "redis.call('ZADD', KEYS[1], string.format('%.0f', due), ARGV[1])\n  return {'finished', math.max(0, due - now)}",
+                "redis.call('ZREM', KEYS[1], ARGV[1])\n  return {'finished', -1}",
+            )
         ]
     }
 
@@ -81,7 +83,10 @@ class RepeatNotArmed(Mutant):
 
     edits = {
         "add.lua": [
-            ("redis.call('ZADD', KEYS[1], whole(at), ARGV[1])", "if ARGV[5] == 'arm' and repeated == 0 then redis.call('ZADD', KEYS[1], whole(at), ARGV[1]) end"),
+            (
+                "redis.call('ZADD', KEYS[1], whole(at), ARGV[1])",
+                "if ARGV[5] == 'arm' and repeated == 0 then redis.call('ZADD', KEYS[1], whole(at), ARGV[1]) end",
+            ),
         ]
     }
 
@@ -105,13 +110,22 @@ class TtlOnPending(Mutant):
 class TtlOnFlight(Mutant):
     """A claimed batch expires after a minute."""
 
-    edits = {"claim.lua": [("redis.call('RENAME', KEYS[3], KEYS[4])", "redis.call('RENAME', KEYS[3], KEYS[4])\n  redis.call('PEXPIRE', KEYS[4], 60000)")]}
+    edits = {
+        "claim.lua": [
+            (
+                "redis.call('RENAME', KEYS[3], KEYS[4])",
+                "redis.call('RENAME', KEYS[3], KEYS[4])\n  redis.call('PEXPIRE', KEYS[4], 60000)",
+            )
+        ]
+    }
 
 
 class MarkerExpires(Mutant):
     """Repeat markers have a TTL of ten seconds from the start."""
 
-    edits = {"add.lua": [("redis.call('SET', KEYS[5], '1', 'NX')", "redis.call('SET', KEYS[5], '1', 'NX', 'PX', 10000)")]}
+    edits = {
+        "add.lua": [("redis.call('SET', KEYS[5], '1', 'NX')", "redis.call('SET', KEYS[5], '1', 'NX', 'PX', 10000)")]
+    }
 
 
 class NoMarker(Mutant):
@@ -151,7 +165,10 @@ class BatchGrows(Mutant):
 
     edits = {
         "claim.lua": [
-            ("if not in_flight then\n  redis.call('RENAME'", "if in_flight then\n  while redis.call('LLEN', KEYS[3]) > 0 do redis.call('RPUSH', KEYS[4], redis.call('LPOP', KEYS[3])) end\n  redis.call('HDEL', KEYS[2], 'due')\nelse\n  redis.call('RENAME'")
+            (
+                "if not in_flight then\n  redis.call('RENAME'",
+                "if in_flight then\n  while redis.call('LLEN', KEYS[3]) > 0 do redis.call('RPUSH', KEYS[4], redis.call('LPOP', KEYS[3])) end\n  redis.call('HDEL', KEYS[2], 'due')\nelse\n  redis.call('RENAME'",
+            )
         ]
     }
 
@@ -161,7 +178,10 @@ class TwoInFlight(Mutant):
 
     edits = {
         "claim.lua": [
-            ("if in_flight then\n  if not_before > now and", "if in_flight and redis.call('EXISTS', KEYS[3]) == 1 and due <= now then\n  redis.call('DEL', KEYS[4])\n  in_flight = false\nend\nif in_flight then\n  if not_before > now and")
+            (
+                "if in_flight then\n  if not_before > now and",
+                "if in_flight and redis.call('EXISTS', KEYS[3]) == 1 and due <= now then\n  redis.call('DEL', KEYS[4])\n  in_flight = false\nend\nif in_flight then\n  if not_before > now and",
+            )
         ]
     }
 
@@ -179,13 +199,23 @@ class LeaseTooShort(Mutant):
 class LeaseForever(Mutant):
     """The lease of a crashed holder never ends."""
 
-    edits = {"claim.lua": [("local lease_ends = whole(now + ARGV[2])", "local lease_ends = whole(now + ARGV[2] * 1000)")]}
+    edits = {
+        "claim.lua": [("local lease_ends = whole(now + ARGV[2])", "local lease_ends = whole(now + ARGV[2] * 1000)")]
+    }
 
 
 class FenceStandsStill(Mutant):
     """Every claim of a batch has the fence of the first, so a stale holder's token still fits."""
 
-    edits = {"claim.lua": [("fence = whole(math.max(fence + 1, now))", "fence = in_flight and whole(fence) or whole(math.max(fence + 1, now))"), ("key = key or (ARGV[3] .. ':' .. fence)", "key = ARGV[3] .. ':' .. now")]}
+    edits = {
+        "claim.lua": [
+            (
+                "fence = whole(math.max(fence + 1, now))",
+                "fence = in_flight and whole(fence) or whole(math.max(fence + 1, now))",
+            ),
+            ("key = key or (ARGV[3] .. ':' .. fence)", "key = ARGV[3] .. ':' .. now"),
+        ]
+    }
 
 
 class FenceGoesBack(Mutant):
@@ -227,7 +257,12 @@ class _LocalClockStore(MutantStore):
 class SweepBoundDiffers(Mutant):
     """The claim wants the due time to be past by five minutes, the sweep and the timer do not."""
 
-    edits = {"claim.lua": [("elseif due > now and", "elseif due + 300000000 > now and"), ("redis.call('ZADD', KEYS[1], whole(due), ARGV[1])\n", "")]}
+    edits = {
+        "claim.lua": [
+            ("elseif due > now and", "elseif due + 300000000 > now and"),
+            ("redis.call('ZADD', KEYS[1], whole(due), ARGV[1])\n", ""),
+        ]
+    }
 
 
 class NoSweep(Mutant):
@@ -281,7 +316,9 @@ class DeadLetterTooEarly(Mutant):
 class ClaimsCount(Mutant):
     """Claims count as failed hand-overs, so crashes alone use the attempts up."""
 
-    edits = {"claim.lua": [("claims = claims + 1\n", "if in_flight then failures = failures + 1 end\nclaims = claims + 1\n")]}
+    edits = {
+        "claim.lua": [("claims = claims + 1\n", "if in_flight then failures = failures + 1 end\nclaims = claims + 1\n")]
+    }
 
 
 class DeadLetterNotSaid(Mutant):
@@ -309,7 +346,7 @@ class NoKey(Mutant):
     async def _hand_over(self, claim: Claim) -> Delivery:
         try:
             await self.runtime.hand_over(claim.messages, fence=claim.fence)
-        except Exception as error:  # noqa: BLE001 - as the real one, with less care
+        except Exception as error:
             return await self._not_confirmed(claim, error)  # type: ignore[arg-type]
         await self._store.finish(claim)
         return Delivery(processed=len(claim.messages))
@@ -338,7 +375,14 @@ class MarkersStay(Mutant):
 class ThroughCjson(Mutant):
     """The payload is decoded and encoded in the script, which rounds big integers."""
 
-    edits = {"add.lua": [("redis.call('RPUSH', KEYS[3], ARGV[2])", "redis.call('RPUSH', KEYS[3], cjson.encode(cjson.decode(ARGV[2])))")]}
+    edits = {
+        "add.lua": [
+            (
+                "redis.call('RPUSH', KEYS[3], ARGV[2])",
+                "redis.call('RPUSH', KEYS[3], cjson.encode(cjson.decode(ARGV[2])))",
+            )
+        ]
+    }
 
 
 def _planted_name(cls: type) -> str:

@@ -1,5 +1,7 @@
 """The strategy `lease`: what a live function does with the scripts. The package's docstring argues the protocol."""
 
+from typing import ClassVar
+
 import httpx
 
 from engine.buffer.errors import HandOverError, HandOverRefused
@@ -19,7 +21,7 @@ class Lease(Strategy):
     """A buffer that keeps every message in Redis until the processor has confirmed it."""
 
     name = "lease"
-    tick_ms = 10_000
+    tick_ms: ClassVar[int | None] = 10_000
     shared_keys = frozenset({"dead:*"})
 
     def __init__(self, runtime: Runtime) -> None:

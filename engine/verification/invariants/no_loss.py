@@ -26,9 +26,7 @@ def _violation(facts: Facts, message: Sent) -> Violation:
     if message.dead_letters:
         early = message.dead_letters[0]
         begun = facts.unconfirmed(message, early)
-        told += (
-            f" and dead-lettered at {facts.at(early)} after {begun} of {facts.attempts} unconfirmed hand-overs: too early"
-        )
+        told += f" and dead-lettered at {facts.at(early)} after {begun} of {facts.attempts} unconfirmed hand-overs: too early"
         events.append(early)
     elif message.handovers:
         last = message.handovers[-1]

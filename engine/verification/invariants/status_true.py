@@ -47,7 +47,9 @@ def _spoken_of(talk: Talk, function: str, since: int, now: int) -> Iterator[Hand
        posted, for to answer 2xx is to say that nothing is left to do.
     3. There is none: all begun so far.
     """
-    own = [h for h in talk.handovers if h.function == function and h.confirmed is not None and since < h.confirmed < now]
+    own = [
+        h for h in talk.handovers if h.function == function and h.confirmed is not None and since < h.confirmed < now
+    ]
     calls = [
         d
         for d in talk.deliveries

@@ -60,7 +60,11 @@ def _unmarked(scene: Scene, *, grace: bool) -> Iterator[Found]:
         start = f"the batch that {batch.function} had handed over stayed unmarked at {scene.at(given_up)}, because {scene.by(holder)} held the lock since {scene.at(holder)} and {where}"
         for message in _concerned(scene, batch.conversation):
             if message in batch.members and len(message.effects) > 1:
-                yield f"{start}: {message.label} was handed over again", (batch.sent, holder, given_up), (message.label,)
+                yield (
+                    f"{start}: {message.label} was handed over again",
+                    (batch.sent, holder, given_up),
+                    (message.label,),
+                )
             elif message in scene.facts.lost:
                 told = f"{start}: {message.label} went into that old buffer, for which nobody scheduled a delivery"
                 yield told, (batch.sent, holder, given_up), (message.label,)
@@ -326,7 +330,9 @@ def _one_by_one(scene: Scene) -> Iterator[Found]:
             refused = [
                 i
                 for i in scene.of_key(key, writes=False)
-                if message.received < i < batch.sent and scene.name(i) in ("EVAL", "EVALSHA") and scene.by(i) == batch.function
+                if message.received < i < batch.sent
+                and scene.name(i) in ("EVAL", "EVALSHA")
+                and scene.by(i) == batch.function
             ]
             if refused and scene.history[refused[-1]]["reply"] == "0":
                 told = f"the buffer of the last batch still stood as processed at {scene.at(refused[-1])}, so {message.label} was handed over by itself at {scene.at(batch.sent)}: nothing is buffered for 300 s after each batch"
@@ -350,22 +356,61 @@ def _shared_key(scene: Scene) -> Iterator[Found]:
 
 RACES: tuple[Race, ...] = (
     Race("shared_key", ("isolation", "no_loss"), "names that differ in where a colon stands share a key", _shared_key),
-    Race("stale_release", ("no_loss", "no_duplicate"), "a holder slower than the lock deletes the next holder's lock", _stale_release),
-    Race("unmarked_behind_grace_wait", ("no_loss", "no_duplicate"), "a batch stays unmarked because an add holds the lock through its grace wait", _unmarked_behind_grace_wait),
-    Race("unmarked_behind_add", ("no_loss", "no_duplicate"), "a batch stays unmarked because an add holds the lock", _unmarked_behind_add),
+    Race(
+        "stale_release",
+        ("no_loss", "no_duplicate"),
+        "a holder slower than the lock deletes the next holder's lock",
+        _stale_release,
+    ),
+    Race(
+        "unmarked_behind_grace_wait",
+        ("no_loss", "no_duplicate"),
+        "a batch stays unmarked because an add holds the lock through its grace wait",
+        _unmarked_behind_grace_wait,
+    ),
+    Race(
+        "unmarked_behind_add",
+        ("no_loss", "no_duplicate"),
+        "a batch stays unmarked because an add holds the lock",
+        _unmarked_behind_add,
+    ),
     Race("lock_ran_out", ("no_loss", "no_duplicate"), "a lock ran out while its holder was at work", _lock_ran_out),
     Race("cleanup_race", ("no_loss",), "the cleanup deletes a new buffer", _cleaned_up),
     Race("nobody_schedules", ("no_loss",), "two first adds both read length 2", _nobody_schedules),
-    Race("lost_after_claim", ("no_loss", "status_true"), "the processor fails after the buffer was marked", _lost_after_claim),
-    Race("failed_and_marked", ("no_loss",), "the processor fails and the buffer is marked all the same", _failed_and_marked),
-    Race("arrived_during_processing", ("no_loss",), "a message between the read and the mark of a batch", _arrived_during_processing),
+    Race(
+        "lost_after_claim",
+        ("no_loss", "status_true"),
+        "the processor fails after the buffer was marked",
+        _lost_after_claim,
+    ),
+    Race(
+        "failed_and_marked",
+        ("no_loss",),
+        "the processor fails and the buffer is marked all the same",
+        _failed_and_marked,
+    ),
+    Race(
+        "arrived_during_processing",
+        ("no_loss",),
+        "a message between the read and the mark of a batch",
+        _arrived_during_processing,
+    ),
     Race("concurrent_adds", ("no_loss",), "two adds read the same buffer, the later write wins", _overwritten),
     Race("delivery_given_up", ("no_loss",), "the last delivery call is refused", _delivery_given_up),
     Race("expired_buffer", ("no_loss",), "a buffer's TTL ends before its delivery", _expired_buffer),
     Race("lost_with_its_function", ("no_loss",), "a timer is gone with its function", _lost_with_its_function),
     Race("repeat_not_recognised", ("no_duplicate",), "a repeated webhook is a new message", _repeat_not_recognised),
-    Race("added_and_fallen_back", ("no_duplicate",), "stored, and handed over by itself as well", _added_and_fallen_back),
+    Race(
+        "added_and_fallen_back", ("no_duplicate",), "stored, and handed over by itself as well", _added_and_fallen_back
+    ),
     Race("read_twice", ("no_duplicate",), "two deliveries read a buffer before it is marked", _read_twice),
-    Race("done_but_not_known", ("no_duplicate",), "the processor was done, its caller saw an error", _done_but_not_known),
-    Race("one_by_one_after_batch", ("buffered", "one_at_a_time", "order"), "after a batch, each message by itself", _one_by_one),
+    Race(
+        "done_but_not_known", ("no_duplicate",), "the processor was done, its caller saw an error", _done_but_not_known
+    ),
+    Race(
+        "one_by_one_after_batch",
+        ("buffered", "one_at_a_time", "order"),
+        "after a batch, each message by itself",
+        _one_by_one,
+    ),
 )

@@ -15,7 +15,9 @@ ANNA = Conversation(instance_name="bot", user_phone="4915110000001")
 
 def message(name: str, *, text: str | None = None, conversation: Conversation = ANNA, data: Any = None) -> Message:
     """A message whose text tells it apart."""
-    return Message(conversation=conversation, message_id=name, text=f"text of {name}" if text is None else text, data=data)
+    return Message(
+        conversation=conversation, message_id=name, text=f"text of {name}" if text is None else text, data=data
+    )
 
 
 class Processor:
