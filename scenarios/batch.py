@@ -91,13 +91,14 @@ class Tally:
     faults: Counter[str] = field(default_factory=Counter)
     branches: Counter[str] = field(default_factory=Counter)
     reasons: Counter[str] = field(default_factory=Counter)
+    causes: Counter[tuple[str, str]] = field(default_factory=Counter)
     found: dict[tuple[str, str | None], Found] = field(default_factory=dict)
 
     def merge(self, other: "Tally") -> None:
         """Add another batch's counts."""
         for name in ("runs", "completed", "skipped", "commands", "messages"):
             setattr(self, name, getattr(self, name) + getattr(other, name))
-        for name in ("applicable", "held", "violations", "undecided", "faults", "branches", "reasons"):
+        for name in ("applicable", "held", "violations", "undecided", "faults", "branches", "reasons", "causes"):
             getattr(self, name).update(getattr(other, name))
         for invariant, run in other.first_violation.items():
             self.first_violation[invariant] = min(run, self.first_violation.get(invariant, run))
@@ -154,6 +155,7 @@ def _judge(tally: Tally, number: int, case: Case, run: Any) -> None:
         if judgement.verdict is Verdict.VIOLATED:
             tally.violations[invariant] += 1
             tally.first_violation.setdefault(invariant, number)
+            tally.causes.update({(invariant, v.cause) for v in judgement.violations if v.cause is not None})
             for violation in judgement.violations:
                 key = (invariant, violation.cause)
                 found = Found(invariant, violation.cause, number, len(run.history), case, run.schedule, run.stepped)

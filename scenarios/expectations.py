@@ -27,11 +27,15 @@ class Difference:
         return f"{self.strategy} · {self.scenario} · {self.invariant} {what}"
 
 
+#: A violation in at least this share of the runs is certain to be found again under any seed; a rarer one is allowed.
+CERTAIN_SHARE = 0.05
+
+
 @cache
-def known_verdicts() -> dict[str, dict[str, dict[str, list[str]]]]:
-    """Strategy → scenario → violated invariant → the named races that must show (an empty list: none is named)."""
+def known_verdicts() -> dict[str, dict[str, dict[str, dict[str, Any]]]]:
+    """Strategy → scenario → violated invariant → `races` (those that explain it) and `certain` (it must be found)."""
     text = resources.files("scenarios").joinpath("known_verdicts.json").read_text(encoding="utf-8")
-    verdicts: dict[str, dict[str, dict[str, list[str]]]] = json.loads(text)["violated"]
+    verdicts: dict[str, dict[str, dict[str, dict[str, Any]]]] = json.loads(text)["violated"]
     return verdicts
 
 
@@ -41,14 +45,41 @@ def compare(rows: list[dict[str, Any]]) -> list[Difference]:
     differences = []
     for row in rows:
         strategy, scenario, invariant = row["strategy"], row["scenario"], row["invariant"]
-        races = known.get(strategy, {}).get(scenario, {}).get(invariant)
-        if row["verdict"] == "violated" and races is None:
+        entry = known.get(strategy, {}).get(scenario, {}).get(invariant)
+        if row["verdict"] == "violated" and entry is None:
             differences.append(Difference(strategy, scenario, invariant, "holds", "violated"))
-        elif races is not None and row["verdict"] != "violated":
+        elif row["verdict"] != "violated" and entry is not None and entry["certain"]:
             differences.append(Difference(strategy, scenario, invariant, "violated", row["verdict"]))
+    return differences + _races_not_found(rows)
+
+
+def _races_not_found(rows: list[dict[str, Any]]) -> list[Difference]:
+    """The races of a strategy that showed in none of the scenarios in which they are written down."""
+    expected: dict[tuple[str, str], list[str]] = {}
+    found: set[tuple[str, str]] = set()
+    for row in rows:
+        strategy, scenario = row["strategy"], row["scenario"]
+        entry = known_verdicts().get(strategy, {}).get(scenario, {}).get(row["invariant"], {})
+        for race in entry.get("certain_races", ()):
+            expected.setdefault((strategy, race), []).append(scenario)
+        found.update((strategy, race) for race in row["causes"])
+    return [
+        Difference(strategy, ", ".join(dict.fromkeys(scenarios)), f"race {race}", "violated", "not found")
+        for (strategy, race), scenarios in expected.items()
+        if (strategy, race) not in found
+    ]
+
+
+def written_down(rows: list[dict[str, Any]]) -> dict[str, Any]:
+    """The document of known verdicts that these rows make, to be reviewed before it is committed."""
+    violated: dict[str, Any] = {}
+    for row in rows:
         if row["verdict"] == "violated":
-            missing = [race for race in races or () if race not in row["causes"]]
-            differences += [
-                Difference(strategy, scenario, f"{invariant} by {race}", "violated", "not found") for race in missing
-            ]
-    return differences
+            entry = {
+                "certain": row["violations"] >= CERTAIN_SHARE * row["applicable_runs"],
+                "races": sorted(row["causes"]),
+                "certain_races": sorted(c for c, n in row["cause_runs"].items() if n >= CERTAIN_SHARE * row["runs"]),
+            }
+            scenarios = violated.setdefault(row["strategy"], {})
+            scenarios.setdefault(row["scenario"], {})[row["invariant"]] = entry
+    return {"schema": 1, "violated": violated}

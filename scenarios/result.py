@@ -117,4 +117,5 @@ def _row(plan: Plan, tally: Tally, invariant: str, files: dict[str, str]) -> dic
         "applicable_runs": tally.applicable[invariant],
         "trace": files.get("") or next(iter(named.values()), None),
         "causes": named,
+        "cause_runs": {cause: count for (of, cause), count in sorted(tally.causes.items()) if of == invariant},
     }

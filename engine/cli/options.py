@@ -4,8 +4,15 @@ import difflib
 import math
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import NoReturn
 
-from engine.buffer.errors import UsageError
+
+def refuse(text: str) -> NoReturn:
+    """Raise `UsageError`. Imported only now: the engine takes longer to import than a wrong call deserves."""
+    from engine.buffer.errors import UsageError
+
+    raise UsageError(text)
+
 
 EXPLORE = ("timed", "random", "urw", "pos", "pct", "exhaustive", "dpor", "portfolio")
 
@@ -17,7 +24,7 @@ def known(option: str, value: str, names: Iterable[str]) -> str:
         return value
     near = difflib.get_close_matches(value, names, n=1)
     hint = f"did you mean {near[0]}? " if near else ""
-    raise UsageError(f"{option} {value}: unknown: {hint}there are {', '.join(names)}")
+    refuse(f"{option} {value}: unknown: {hint}there are {', '.join(names)}")
 
 
 def faults_of(given: Sequence[str] | None, kinds: Sequence[str]) -> list[str] | None:
@@ -28,9 +35,7 @@ def faults_of(given: Sequence[str] | None, kinds: Sequence[str]) -> list[str] | 
         known("--fault", value, ["none", "all", *kinds])
     chosen = list(dict.fromkeys(given))
     if "none" in chosen and len(chosen) > 1:
-        raise UsageError(
-            f"--fault none excludes --fault {next(v for v in chosen if v != 'none')}: give one or the other"
-        )
+        refuse(f"--fault none excludes --fault {next(v for v in chosen if v != 'none')}: give one or the other")
     return chosen
 
 
@@ -40,7 +45,7 @@ def settings_of(pairs: Sequence[str] | None) -> dict[str, str]:
     for pair in pairs or ():
         name, equals, value = pair.partition("=")
         if not equals or not name.strip():
-            raise UsageError(f"--set {pair}: write it as NAME=VALUE")
+            refuse(f"--set {pair}: write it as NAME=VALUE")
         settings[name.strip().upper()] = value
     return settings
 
@@ -48,27 +53,27 @@ def settings_of(pairs: Sequence[str] | None) -> dict[str, str]:
 def at_least(option: str, value: float | None, least: int) -> None:
     """Raise `UsageError` if a number is given that is less than `least`, or none at all (`nan`, `inf`)."""
     if value is not None and (not math.isfinite(value) or value < least):
-        raise UsageError(f"{option} {value} is refused: give {least} or more")
+        refuse(f"{option} {value} is refused: give {least} or more")
 
 
 def above_zero(option: str, value: float | None) -> None:
     """Raise `UsageError` if a number is given that is not above 0 and finite."""
     if value is not None and (not math.isfinite(value) or value <= 0):
-        raise UsageError(f"{option} {value:g} is refused: give a number above 0")
+        refuse(f"{option} {value:g} is refused: give a number above 0")
 
 
 def folder(option: str, path: Path) -> Path:
     """A folder to write to, which may not be there yet. Raises `UsageError` if it or a part of its path is a file."""
     for part in (path, *path.parents):
         if part.exists() and not part.is_dir():
-            raise UsageError(f"{option} {path}: {part} is a file: give a folder")
+            refuse(f"{option} {path}: {part} is a file: give a folder")
     return path
 
 
 def file(what: str, path: Path) -> Path:
     """A file to read. Raises `UsageError` if it is not there or is no file."""
     if not path.exists():
-        raise UsageError(f"{what} {path}: there is no such file: check the path")
+        refuse(f"{what} {path}: there is no such file: check the path")
     if not path.is_file():
-        raise UsageError(f"{what} {path}: this is a folder: give a file")
+        refuse(f"{what} {path}: this is a folder: give a file")
     return path

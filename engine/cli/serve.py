@@ -33,7 +33,10 @@ def serve(
     options = {"REDIS_URL": redis_url, "PROCESSOR_URL": processor_url}
     given = {name: value for name, value in options.items() if value is not None} | settings_of(settings)
     with _listen(host, port) as listening:
-        _run(_build(strategy, given, _address(host, listening.getsockname()[1]), cleanup), listening)
+        address = _address(host, listening.getsockname()[1])
+        app = _build(strategy, given, address, cleanup)
+        typer.echo(f"serving {strategy} on {address}", err=True)
+        _run(app, listening)
 
 
 def _build(strategy_name: str, given: dict[str, str], address: str, runs_cleanup: bool) -> "Starlette":
@@ -76,7 +79,9 @@ def _run(app: "Starlette", listening: socket.socket) -> None:
     logging.getLogger("httpx").setLevel(logging.WARNING)  # its lines would name every address that is called
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, _stop)  # the server raises the signal again when it has stopped
-    config = uvicorn.Config(app, log_config=None, access_log=False, lifespan="on", server_header=False)
+    config = uvicorn.Config(
+        app, log_config=None, log_level="warning", access_log=False, lifespan="on", server_header=False
+    )
     uvicorn.Server(config).run(sockets=[listening])
 
 

@@ -27,8 +27,9 @@ class Streams:
 def draw_number(stream: random.Random, draw: Draw) -> int:
     """A number of the draw's shape."""
     if draw.shape == "log_uniform":
-        low = max(draw.low, 1)
-        return min(draw.high, max(draw.low, int(low * math.exp(stream.random() * math.log((draw.high + 1) / low)))))
+        shift = max(0, 1 - draw.low)  # a logarithm needs a range that starts at 1 or above
+        low, high = draw.low + shift, draw.high + shift
+        return min(high, int(low * math.exp(stream.random() * math.log((high + 1) / low)))) - shift
     if draw.shape.startswith("rate:"):
         if stream.random() >= float(draw.shape[5:]):
             return draw.default

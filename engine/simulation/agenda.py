@@ -86,13 +86,14 @@ class Agenda:
     ) -> Step:
         """A message on its way, for `owner` if it arrives at a function. In stepped time it may take no time.
 
-        `extra_ms` is a stall: it comes on top of the window, in both kinds of time.
+        `extra_ms` is a stall: the hop takes its whole window and this on top, in both kinds of time.
         """
         low, high = window_ms
-        if self.stepped:
-            low, high = (extra_ms, extra_ms) if extra_ms else (0, high)
-            return self._add("hop", name, actor, owner, run, low, high, "log_uniform")
-        return self._add("hop", name, actor, owner, run, low + extra_ms, high + extra_ms, "log_uniform")
+        if extra_ms:
+            low = high = high + extra_ms
+        elif self.stepped:
+            low = 0
+        return self._add("hop", name, actor, owner, run, low, high, "log_uniform")
 
     def work(self, name: str, actor: str, run: Callable[[], None], window_ms: tuple[int, int]) -> Step:
         """Something that takes a while, and ends at any known instant within its window."""

@@ -46,9 +46,15 @@ class Faults:
         self._record("fault", kind=kind, site=site, actor=actor, **where)
         return kind
 
-    def number(self, what: str, actor: str, low: int, high: int, *, default: int | None = None) -> int:
+    def number(
+        self, what: str, actor: str, low: int, high: int, *, default: int | None = None, shape: str = "log_uniform"
+    ) -> int:
         """How long, how far: a property of a fault that has struck."""
-        return self._choices.number(f"fault/{actor}", what, low, high, default=default, shape="log_uniform")
+        return self._choices.number(f"fault/{actor}", what, low, high, default=default, shape=shape)
+
+    def which(self, what: str, actor: str, count: int) -> int:
+        """Which of `count` alternatives, from 0: a property of a fault that has struck."""
+        return self.number(what, actor, 0, count - 1, shape="uniform")
 
     def stall_ms(self, site: str, actor: str) -> int:
         """How long a stalled hop takes beyond its window."""

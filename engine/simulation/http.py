@@ -4,6 +4,7 @@ Functions call through httpx with `SimTransport`; the provider calls `send` itse
 its ASGI app, in that function's own context.
 """
 
+import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -12,7 +13,7 @@ import httpx
 
 from engine.simulation.agenda import Agenda
 from engine.simulation.faults import Faults
-from engine.simulation.loop import SimLoop
+from engine.simulation.loop import SimLoop, where
 from engine.simulation.process import Process
 
 FUNCTION_URL = "http://functions.internal"
@@ -76,7 +77,8 @@ class Network:
         self._record = record
         self._router = router
         self._hop_ms = hop_ms
-        self._endpoint_failures = endpoint_failures
+        self.failures_left = endpoint_failures
+        self._serving: dict[asyncio.Task[Any], tuple[Process, Call]] = {}
         self.processor: Callable[[Call, Reply], None] = lambda call, reply: reply(None)
 
     def send(self, call: Call) -> None:
@@ -86,7 +88,7 @@ class Network:
             kinds.append("delivery_repeated")
         fault = self._faults.strike(call.name, call.actor, kinds, call=call.id)
         stall_ms = self._faults.stall_ms(call.name, call.actor) if fault == "stall" else 0
-        reply_stalls = bool(stall_ms and self._faults.number(f"which hop {call.name}", call.actor, 0, 1))
+        reply_stalls = bool(stall_ms and self._faults.which(f"which hop {call.name}", call.actor, 2))
         if fault == "request_lost":
             self._answer(call, None, 0)
             return
@@ -113,19 +115,14 @@ class Network:
     def _arrive(self, call: Call, reply: Reply) -> None:
         if call.kind == "handover":
             self.processor(call, reply)
-        elif call.kind == "delivery" and self._endpoint_failures > 0:
-            self._endpoint_failures -= 1
+        elif call.kind == "delivery" and self.failures_left > 0:
+            self.failures_left -= 1
             self._record("fault", kind="endpoint_failure", call=call.id)
             reply(Answer(503, b"{}"))
         else:
-            process = self._router.route(call)
-            if process.paused:
-                process.calls.append(lambda: self._serve(call, process, reply))
-            else:
-                self._serve(call, process, reply)
+            self._serve(call, self._router.route(call), reply)
 
     def _serve(self, call: Call, process: Process, reply: Reply) -> None:
-        self._record(f"{call.kind}.arrived", call=call.id, function=process.name)
         answered = False
 
         def stopped() -> None:
@@ -145,11 +142,29 @@ class Network:
                 self._router.served(call, process, answer.status)
 
         process.open_calls += 1
+
+        def start() -> None:
+            self._record(f"{call.kind}.arrived", call=call.id, function=process.name)
+            process.context.run(self._start_app, call, process, finish)
+
         process.on_stop.append(stopped)
-        process.context.run(self._start_app, call, process, finish)
+        if process.paused:
+            process.calls.append(start)
+        else:
+            start()
 
     def _start_app(self, call: Call, process: Process, finish: Callable[[Answer], None]) -> None:
-        process.tasks.append(self._loop.create_task(run_asgi(process.app, call, finish)))
+        task = self._loop.create_task(run_asgi(process.app, call, finish))
+        self._serving[task] = (process, call)
+        task.add_done_callback(self._serving.pop)
+
+    def unanswered(self) -> list[str]:
+        """What live functions have not answered, and where they wait, a line each."""
+        return [
+            f"{process.name} never answered the {call.kind} call {call.id}: it waits{where(task.get_coro())}"
+            for task, (process, call) in self._serving.items()
+            if process.alive
+        ]
 
 
 async def run_asgi(app: Any, call: Call, finish: Callable[[Answer], None]) -> None:

@@ -50,7 +50,17 @@ class SimTimer(asyncio.TimerHandle):
 class SimTask(asyncio.Task[Any]):
     """A task whose hash is its number, so that a set of tasks (`asyncio.wait`) is walked in the same order in each run."""
 
-    number = 0
+    def __init__(
+        self,
+        coro: Coroutine[Any, Any, Any],
+        *,
+        number: int,
+        loop: asyncio.AbstractEventLoop,
+        name: str,
+        context: contextvars.Context | None,
+    ) -> None:
+        self.number = number  # first: asyncio asks for the hash while it makes the task
+        super().__init__(coro, loop=loop, name=name, context=context)
 
     def __hash__(self) -> int:
         return self.number
@@ -167,9 +177,8 @@ class SimLoop(asyncio.AbstractEventLoop):
         self, coro: Coroutine[Any, Any, Any], *, name: str | None = None, context: contextvars.Context | None = None
     ) -> "asyncio.Task[Any]":
         """A task; kept until the run is over, so that a stopped function's coroutines are not collected in its midst."""
-        task = SimTask(coro, loop=self, name=name or "task", context=context)
         self._made += 1
-        task.number = self._made
+        task = SimTask(coro, number=self._made, loop=self, name=name or "task", context=context)
         self._tasks.append(task)
         if len(self._tasks) > self._bounds.tasks:
             self._tasks = [t for t in self._tasks if not t.done()]

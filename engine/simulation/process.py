@@ -30,11 +30,9 @@ class Process:
         self.steps: dict[Step, None] = {}
         self.open_calls = 0
         self.calls: list[Callable[[], None]] = []
-        self.tasks: list[asyncio.Task[Any]] = []
         self.on_stop: list[Callable[[], None]] = []
         self.periodic: frozenset[asyncio.Task[Any]] = frozenset()
-        self.in_period = 0
-        self.writes_before = 0
+        self.ticking: dict[asyncio.Task[Any], str] = {}  # ticks and cleanups that are at work
         self.runs_cleanup = False
         self.app: Any = None
         self.function: Any = None
@@ -48,4 +46,5 @@ class Process:
 
     def is_idle_timer(self) -> bool:
         """Whether the timer that is being set now is the pause between two ticks or cleanups."""
-        return not self.in_period and asyncio.current_task() in self.periodic
+        task = asyncio.current_task()
+        return task in self.periodic and task not in self.ticking

@@ -50,7 +50,7 @@ class Processor:
         self._faults = faults
         self._record = record
         self._work_ms = work_ms
-        self._planned = list(failures)
+        self.failures_left = list(failures)
         self._done: set[str] = set()
         self._at_work: dict[str, Work] = {}
         self._fences: dict[tuple[str, str], int] = {}
@@ -100,11 +100,14 @@ class Processor:
         if work.key is not None:
             self._at_work[work.key] = work
         window = {"slow": SLOW_MS, "too_slow": TOO_SLOW_MS}.get(failure or "", self._work_ms)
-        self._agenda.work(f"processor {work.call}", "processor", lambda: self._finish(work, reply, failure), window)
+        # The draw comes from a stream of the caller's own, so that other functions' hand-overs do not shift it.
+        caller = work.call.partition("-")[0]
+        name, who = f"processor {work.call}", f"processor/{caller}"
+        self._agenda.work(name, who, lambda: self._finish(work, reply, failure), window)
 
     def _failure(self, work: Work) -> str | None:
-        if self._planned:
-            planned = self._planned.pop(0)
+        if self.failures_left:
+            planned = self.failures_left.pop(0)
             if planned == "ok":
                 return None
             self._record("fault", kind="processor_failure", how=planned, call=work.call)
@@ -115,8 +118,7 @@ class Processor:
             return "too_slow"
         if fault is None:
             return None
-        how = self._faults.number(f"how {name}", "processor", 0, len(PROCESSOR_FAILURES) - 1)
-        return PROCESSOR_FAILURES[how]
+        return PROCESSOR_FAILURES[self._faults.which(f"how {name}", "processor", len(PROCESSOR_FAILURES))]
 
     def _finish(self, work: Work, reply: Reply, failure: str | None) -> None:
         if work.key is not None:

@@ -28,7 +28,9 @@ class Provider:
         faults: Faults,
         record: Callable[..., None],
         case: Case,
-        webhook_timeout_ms: int,
+        *,
+        timeout_ms: int,
+        repeat_horizon_ms: int,
     ) -> None:
         self._agenda = agenda
         self._network = network
@@ -36,10 +38,10 @@ class Provider:
         self._faults = faults
         self._record = record
         self._case = case
-        self._timeout_ms = webhook_timeout_ms
+        self._timeout_ms = timeout_ms
+        self._repeat_horizon_ms = repeat_horizon_ms
         self._calls = 0
         self._attempts: dict[str, int] = {}
-        self.waiting = 0
         for sending in case.sendings:
             agenda.env.process(self._user(sending))
         self.unsent = len(case.sendings)
@@ -52,7 +54,8 @@ class Provider:
             self._send_at(sending, repeat_ms)
         name = f"provider {sending.label}"
         if self._faults.strike(name, "provider", ("webhook_repeated",), label=sending.label):
-            self._send_at(sending, self._faults.number(f"repeat {name}", "provider", *REPEAT_MS))
+            longest = min(REPEAT_MS[1], self._repeat_horizon_ms)
+            self._send_at(sending, self._faults.number(f"repeat {name}", "provider", REPEAT_MS[0], longest))
 
     def _send_at(self, sending: Sending, delay_ms: int) -> None:
         self._agenda.at(
@@ -114,9 +117,12 @@ class Provider:
         )
 
     def _send_again(self, sending: Sending, attempt: int) -> None:
-        if attempt <= self._case.provider_retries:
-            name = f"provider retries {sending.label}"
-            self._send_at(sending, self._choices.number("provider", name, *RETRY_MS, shape="log_uniform"))
+        if attempt > self._case.provider_retries:
+            return
+        name = f"provider retries {sending.label}"
+        delay_ms = self._choices.number("provider", name, *RETRY_MS, shape="log_uniform")
+        if self._agenda.now_ms + delay_ms <= sending.at_ms + self._repeat_horizon_ms:
+            self._send_at(sending, delay_ms)
 
 
 def webhook_body(sending: Sending) -> bytes:

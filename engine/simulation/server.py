@@ -11,16 +11,60 @@ from typing import Any
 import redis as redis_py
 from fakeredis._clients._tcp_server import encode_reply
 from fakeredis._core import Database, FakeServer
+from fakeredis._helpers import NoResponse
 from fakeredis._socket import FakeSocket
+from fakeredis.model import ExpiringMembersSet
 
 from engine.simulation.process import EPOCH_MS
 
+#: In place of a key, for commands whose answer depends on which keys there are (KEYS, SCAN, RANDOMKEY).
+ANY_KEY = b"*"
+#: Types as Redis calls them, where fakeredis' class is called otherwise.
+_TYPES = {"bytes": "string", "expiringmembersset": "set", "xstream": "stream"}
+
 
 class SimDatabase(Database):
-    """Expiry in whole milliseconds: a key is there at exactly its end and gone one millisecond later, as in Redis.
+    """Notes which keys are really read and written, and expires in whole milliseconds.
 
-    fakeredis adds seconds as floats, whose rounding would decide what happens at the very instant.
+    A key is there at exactly its end and gone one millisecond later. fakeredis adds seconds as floats, whose rounding
+    would decide what happens at the very instant. All that a command does, through `redis.call` too, comes by here.
     """
+
+    def __init__(self, lock: threading.Lock) -> None:
+        super().__init__(lock)
+        self.reads: dict[bytes, None] = {}
+        self.writes: dict[bytes, None] = {}
+
+    def __getitem__(self, key: bytes) -> Any:
+        self.reads[key] = None
+        return super().__getitem__(key)
+
+    def __setitem__(self, key: bytes, value: Any) -> None:
+        self.writes[key] = None
+        super().__setitem__(key, value)
+
+    def __delitem__(self, key: bytes) -> None:
+        self.writes[key] = None
+        super().__delitem__(key)
+
+    def __iter__(self) -> Iterator[bytes]:
+        self.reads[ANY_KEY] = None
+        return super().__iter__()  # type: ignore[no-any-return]
+
+    def random_key(self) -> bytes | None:
+        """A random key; which one depends on all."""
+        self.reads[ANY_KEY] = None
+        return super().random_key()  # type: ignore[no-any-return]
+
+    def notify_watch(self, key: bytes) -> None:
+        """A key changes: whoever watches it must know."""
+        self.writes[key] = None
+        super().notify_watch(key)
+
+    def drop(self, key: bytes) -> None:
+        """A key goes by itself: its time is over, or it is evicted. Who watches it must know."""
+        self.notify_watch(key)
+        del self._dict[key]
 
     def expired(self, item: Any) -> bool:
         """Whether the item's end has passed."""
@@ -31,40 +75,48 @@ class SimDatabase(Database):
             del self._dict[key]
 
 
+def _members_in_order(self: ExpiringMembersSet) -> Iterator[bytes]:
+    # fakeredis walks a set of its own making, whose order differs with PYTHONHASHSEED; this one is insertion order.
+    self._expire_members()
+    return iter(list(self._values))
+
+
+ExpiringMembersSet.__iter__ = _members_in_order
+
+
 class SimSocket(FakeSocket):  # type: ignore[misc]
-    """One client's session on the server; notes the keys that its commands touch."""
+    """One client's session on the server."""
 
     def __init__(self, server: FakeServer) -> None:
         super().__init__(server, 0, None, redis_py.Redis, client_info={})
         self.replies: list[Any] = []
-        self.reads: dict[bytes, None] = {}
-        self.writes: dict[bytes, None] = {}
+        self.blocked_for: float | None = None  # seconds, 0: without end; None: not blocked
 
     def put_response(self, msg: Any) -> None:
         """Keep a reply until the network takes it."""
         self.replies.append(msg)
 
-    def _keyspace_notifications(self, command_items: list[Any], name: bytes) -> None:
-        for item in command_items:
-            (self.writes if item.is_modified else self.reads)[item.key] = None
-        super()._keyspace_notifications(command_items, name)
-
     def _blocking(self, timeout: float | None, func: Any, shape: Any = None) -> Any:
-        # A blocked client would need a thread. It is answered at once with what is there, as if its time were over.
+        # A blocked client would need a thread. The network parks it instead, and gives the command again when a key
+        # has changed, until its time is over.
         result = func(True)
+        if result is None and not self._in_transaction:
+            self.blocked_for = timeout or 0.0
+            return NoResponse()
         return result if shape is None else shape(result)
 
 
 class Executed:
-    """What one command did."""
+    """What one command did. `blocked_for` (seconds, 0: without end) if it found nothing and waits."""
 
-    __slots__ = ("error", "reads", "reply", "result", "writes")
+    __slots__ = ("blocked_for", "error", "reads", "reply", "result", "writes")
 
-    def __init__(self, result: Any, reply: bytes, reads: list[str], writes: list[str]) -> None:
+    def __init__(self, result: Any, reply: bytes, reads: list[str], writes: list[str], blocked_for: float | None) -> None:
         self.result = result
         self.reply = reply
         self.reads = reads
         self.writes = writes
+        self.blocked_for = blocked_for
         self.error = str(result) if isinstance(result, Exception) else None
 
 
@@ -85,20 +137,26 @@ class RedisServer:
         """A new client's session."""
         return SimSocket(self._fake)
 
+    def close_session(self, session: SimSocket) -> None:
+        """A client has gone: what it watched is dropped."""
+        session._clear_watches()
+
     def execute(self, session: SimSocket, request: bytes) -> Executed:
         """Execute one command, atomically."""
         self.commands += 1
+        database = self.database
         session.replies.clear()
-        session.reads.clear()
-        session.writes.clear()
+        session.blocked_for = None
+        database.reads.clear()
+        database.writes.clear()
         session.sendall(request)
         if session.replies:
             result = session.replies[0]
-            reply = encode_reply(result, 2) if not isinstance(result, bytes) else _bulk_or_status(result, request)
+            reply = encode_reply(result, 2) if not isinstance(result, bytes) else _bulk_or_status(result)
         else:
             result, reply = None, b"$-1\r\n"
-        reads = [text(key) for key in session.reads]
-        return Executed(result, reply, reads, [text(key) for key in session.writes])
+        reads = [text(key) for key in database.reads if key not in database.writes]
+        return Executed(result, reply, reads, [text(key) for key in database.writes], session.blocked_for)
 
     def flush_scripts(self) -> None:
         """Forget all cached scripts: `NOSCRIPT` on the next EVALSHA."""
@@ -116,11 +174,11 @@ class RedisServer:
 
     def lose_data(self) -> None:
         """Restart empty."""
-        self.database.clear()
+        self.database._dict.clear()  # no session is left to be told
 
     def evict(self, key: bytes) -> None:
         """A key disappears before its end."""
-        self.database.pop(key, None)
+        self.database.drop(key)
 
     def ttl_ends_ms(self) -> Iterator[int]:
         """When each key's TTL ends, in virtual milliseconds."""
@@ -169,7 +227,7 @@ class ServerPool:
         return server
 
 
-def _bulk_or_status(value: bytes, request: bytes) -> bytes:
+def _bulk_or_status(value: bytes) -> bytes:
     # The encoder writes every top-level string as a status line; clients read both forms as the same bytes, but a
     # payload is a bulk string on a real server.
     if value in (b"OK", b"PONG", b"QUEUED"):

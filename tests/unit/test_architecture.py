@@ -44,7 +44,13 @@ BANNED: dict[str, str] = {
 NOT_BANNED = frozenset({"random.Random"})
 
 #: (file, name) → why it may all the same. An entry that is not needed any more fails a test.
-ALLOWED: dict[tuple[str, str], str] = {}
+ALLOWED: dict[tuple[str, str], str] = {
+    ("engine/buffer/production.py", "datetime.datetime.now"): "the wall clock that production's Runtime hands out",
+    ("engine/simulation/guard.py", "uuid.uuid1"): "what the guard replaces",
+    ("engine/simulation/guard.py", "uuid.uuid4"): "what the guard replaces",
+    ("engine/simulation/guard.py", "os.urandom"): "what the guard replaces",
+    ("engine/simulation/guard.py", "random.__all__"): "the names that the guard replaces",
+}
 
 
 def python_files(*folders: str) -> Iterator[Path]:

@@ -41,7 +41,7 @@ class Lua(Strategy):
         key = buffer_key(message.conversation)
         now = self.runtime.now()
         command, ttl = self.times.ttl(self.runtime.settings.buffer_ttl_seconds)
-        added = await ADD_MESSAGE_TO_BUFFER.run_source(
+        added = await ADD_MESSAGE_TO_BUFFER.run(
             self.runtime.redis, keys=[key], args=[encode(entry_of(message, now)), ttl, iso(now), command]
         )
         if added != 1:
@@ -53,7 +53,7 @@ class Lua(Strategy):
     async def deliver(self, conversation: Conversation) -> Delivery:
         """Mark the buffer and hand over what it held. If the processor raises, the buffer stays marked."""
         command, ttl = self.times.ttl(self.runtime.settings.processed_buffer_ttl)
-        stored = await GET_AND_MARK_BUFFER.run_source(
+        stored = await GET_AND_MARK_BUFFER.run(
             self.runtime.redis, keys=[buffer_key(conversation)], args=[ttl, iso(self.runtime.now()), command]
         )
         document = load(stored)

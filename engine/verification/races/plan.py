@@ -5,8 +5,9 @@ The order matters: the first race that explains a message's violation names it, 
 
 from collections.abc import Iterator
 
+from engine.verification.races import lock, lua
 from engine.verification.races.match import Found, Race
-from engine.verification.races.scene import Scene, buffer_key, lock_key
+from engine.verification.races.scene import Scene, buffer_key
 from engine.verification.records import HandOver, Names, Sent
 
 
@@ -34,119 +35,8 @@ def _arrived_during_processing(scene: Scene) -> Iterator[Found]:
                 break
 
 
-def _unmarked_behind_grace_wait(scene: Scene) -> Iterator[Found]:
-    return _unmarked(scene, grace=True)
-
-
-def _unmarked_behind_add(scene: Scene) -> Iterator[Found]:
-    return _unmarked(scene, grace=False)
-
-
-def _unmarked(scene: Scene, *, grace: bool) -> Iterator[Found]:
-    """A batch that was handed over and never marked, as its function did not get the lock."""
-    for given_up, event in scene.events("note"):
-        if event["note"] != "mark given up":
-            continue
-        before = [h for h in scene.facts.handovers.values() if h.function == event["function"] and h.sent < given_up]
-        if not before:
-            continue
-        batch = before[-1]
-        holder = _holder_at(scene, lock_key(batch.conversation), given_up)
-        if holder is None:
-            continue
-        if _in_grace(scene, scene.by(holder), holder, given_up) is not grace:
-            continue
-        where = "waited out the grace period" if grace else "was adding"
-        start = f"the batch that {batch.function} had handed over stayed unmarked at {scene.at(given_up)}, because {scene.by(holder)} held the lock since {scene.at(holder)} and {where}"
-        for message in _concerned(scene, batch.conversation):
-            if message in batch.members and len(message.effects) > 1:
-                yield (
-                    f"{start}: {message.label} was handed over again",
-                    (batch.sent, holder, given_up),
-                    (message.label,),
-                )
-            elif message in scene.facts.lost:
-                told = f"{start}: {message.label} went into that old buffer, for which nobody scheduled a delivery"
-                yield told, (batch.sent, holder, given_up), (message.label,)
-
-
 def _concerned(scene: Scene, names: Names) -> list[Sent]:
     return scene.facts.talk(names).messages
-
-
-def _holder_at(scene: Scene, key: str, index: int) -> int | None:
-    """The command that took a lock which nobody had released by then."""
-    taken = None
-    for at in scene.of_key(key):
-        if at > index:
-            break
-        if scene.name(at) == "SET" and scene.history[at]["reply"] == "OK":
-            taken = at
-        elif scene.name(at) == "DEL":
-            taken = None
-    return taken
-
-
-def _in_grace(scene: Scene, function: str, start: int, end: int) -> bool:
-    return any(
-        start < index < end and event["note"] == "grace wait" and event["function"] == function
-        for index, event in scene.events("note")
-    )
-
-
-def _stale_releases(scene: Scene, names: Names) -> Iterator[tuple[int, int, int]]:
-    """A lock that ran out under its holder, who then deletes the next holder's: (taken, taken by another, deleted)."""
-    holder: int | None = None
-    earlier: dict[str, int] = {}
-    for index in scene.of_key(lock_key(names)):
-        who = scene.by(index)
-        if scene.name(index) == "SET" and scene.history[index]["reply"] == "OK":
-            if holder is not None:
-                earlier[scene.by(holder)] = holder
-            holder = index
-        elif scene.name(index) == "DEL":
-            if holder is not None and scene.by(holder) == who and who not in earlier:
-                holder = None
-            elif holder is not None and who in earlier and who != scene.by(holder):
-                yield earlier.pop(who), holder, index
-                holder = None
-
-
-def _stale_release(scene: Scene) -> Iterator[Found]:
-    for names in scene.facts.talks:
-        for taken, other, deleted in _stale_releases(scene, names):
-            for message in _concerned(scene, names):
-                if message in scene.facts.lost or len(message.effects) > 1:
-                    told = (
-                        f"{scene.by(taken)} took the lock at {scene.at(taken)} and was slower than its 2 s; {scene.by(other)} "
-                        f"took it at {scene.at(other)}, and at {scene.at(deleted)} {scene.by(deleted)} deleted that lock: "
-                        f"{message.label} was {'lost' if message in scene.facts.lost else 'handed over twice'}"
-                    )
-                    yield told, (taken, other, deleted), (message.label,)
-
-
-def _lock_ran_out(scene: Scene) -> Iterator[Found]:
-    """Two holders at once: the lock ended while its holder was still at work."""
-    for names in scene.facts.talks:
-        key = lock_key(names)
-        for index, event in scene.events("key.expired"):
-            if event["key"] != key:
-                continue
-            taken = _holder_at(scene, key, index)
-            if taken is None:
-                continue
-            later = scene.first_write(buffer_key(names), scene.by(taken), index)
-            released = scene.first_write(key, scene.by(taken), index)
-            if later is None or (released is not None and released < later):
-                continue
-            for message in _concerned(scene, names):
-                if message in scene.facts.lost or len(message.effects) > 1:
-                    told = (
-                        f"the lock that {scene.by(taken)} took at {scene.at(taken)} ran out at {scene.at(index)}, and it "
-                        f"wrote the buffer all the same at {scene.at(later)}: {message.label} was "
-                        f"{'lost' if message in scene.facts.lost else 'handed over twice'}"
-                    )
-                    yield told, (taken, index, later), (message.label,)
 
 
 def _overwritten(scene: Scene) -> Iterator[Found]:
@@ -166,41 +56,6 @@ def _overwritten(scene: Scene) -> Iterator[Found]:
                 )
                 yield told, (read, appended, index), (message.label,)
             break
-
-
-def _nobody_schedules(scene: Scene) -> Iterator[Found]:
-    """`lua`: two first adds both read length 2, so neither created the buffer."""
-    for names, talk in scene.facts.talks.items():
-        lost = [m for m in talk.messages if m in scene.facts.lost]
-        received = min((m.received for m in lost if m.received is not None), default=None)
-        if received is None or any(d.posted > received for d in talk.deliveries):
-            continue
-        key = buffer_key(names)
-        adds = [i for i in scene.of_key(key, writes=True) if scene.name(i) in ("EVAL", "EVALSHA") and i > received]
-        reads = [i for i in scene.of_key(key, writes=False) if scene.name(i) == "GET" and len(adds) > 1 and i > adds[1]]
-        if len(adds) > 1 and reads:
-            labels = tuple(m.label for m in lost)
-            told = (
-                f"two messages were added at {scene.at(adds[0])} and {scene.at(adds[1])} before the first one's function "
-                f"counted them at {scene.at(reads[0])}: it read length 2, so nobody scheduled a delivery and the whole burst is lost"
-            )
-            yield told, (adds[0], adds[1], reads[0]), labels
-
-
-def _lost_after_claim(scene: Scene) -> Iterator[Found]:
-    for message in scene.facts.lost:
-        key = buffer_key(message.conversation)
-        for batch in scene.batches(message.conversation):
-            if message not in batch.members or batch.failed is None:
-                continue
-            claim = scene.last_read(key, batch.function, batch.sent)
-            if claim is not None and scene.name(claim) in ("EVAL", "EVALSHA") and key in scene.history[claim]["writes"]:
-                told = (
-                    f"the batch with {message.label} was marked processed at {scene.at(claim)}, before the processor failed "
-                    f"at {scene.at(batch.failed)}: a retry finds nothing to do"
-                )
-                yield told, (claim, batch.sent, batch.failed), (message.label,)
-                break
 
 
 def _failed_and_marked(scene: Scene) -> Iterator[Found]:
@@ -295,19 +150,6 @@ def _done_but_not_known(scene: Scene) -> Iterator[Found]:
                 break
 
 
-def _added_and_fallen_back(scene: Scene) -> Iterator[Found]:
-    """The add was executed, its function saw an error, and handed the message over by itself as well."""
-    for message in scene.facts.messages.values():
-        appended = scene.appended(message)
-        if appended is None or len(message.effects) < 2:
-            continue
-        for batch in message.handovers:
-            if len(batch.members) == 1 and batch.sent > appended and batch.key is None:
-                told = f"{message.label} was stored at {scene.at(appended)}, but its function saw an error and handed it over by itself at {scene.at(batch.sent)} as well"
-                yield told, (appended, batch.sent, message.effects[-1][0]), (message.label,)
-                break
-
-
 def _delivery_given_up(scene: Scene) -> Iterator[Found]:
     """The delivery call was refused, and nobody called again."""
     for message in scene.facts.lost:
@@ -318,26 +160,6 @@ def _delivery_given_up(scene: Scene) -> Iterator[Found]:
         if last.posted > message.received and not 200 <= last.status < 300:
             told = f"the last delivery call, at {scene.at(last.posted)}, was not answered 2xx, and nobody called again: {message.label} was never handed over"
             yield told, (message.received, last.posted), (message.label,)
-
-
-def _one_by_one(scene: Scene) -> Iterator[Found]:
-    """`lua`: a processed buffer stands, so each message is handed over by itself, at once."""
-    for message in scene.facts.messages.values():
-        key = buffer_key(message.conversation)
-        for batch in message.handovers:
-            if message.received is None or len(batch.members) != 1:
-                continue
-            refused = [
-                i
-                for i in scene.of_key(key, writes=False)
-                if message.received < i < batch.sent
-                and scene.name(i) in ("EVAL", "EVALSHA")
-                and scene.by(i) == batch.function
-            ]
-            if refused and scene.history[refused[-1]]["reply"] == "0":
-                told = f"the buffer of the last batch still stood as processed at {scene.at(refused[-1])}, so {message.label} was handed over by itself at {scene.at(batch.sent)}: nothing is buffered for 300 s after each batch"
-                yield told, (message.received, refused[-1], batch.sent), (message.label,)
-                break
 
 
 def _shared_key(scene: Scene) -> Iterator[Found]:
@@ -360,28 +182,28 @@ RACES: tuple[Race, ...] = (
         "stale_release",
         ("no_loss", "no_duplicate"),
         "a holder slower than the lock deletes the next holder's lock",
-        _stale_release,
+        lock.stale_release,
     ),
     Race(
         "unmarked_behind_grace_wait",
         ("no_loss", "no_duplicate"),
         "a batch stays unmarked because an add holds the lock through its grace wait",
-        _unmarked_behind_grace_wait,
+        lock.unmarked_behind_grace_wait,
     ),
     Race(
         "unmarked_behind_add",
         ("no_loss", "no_duplicate"),
         "a batch stays unmarked because an add holds the lock",
-        _unmarked_behind_add,
+        lock.unmarked_behind_add,
     ),
-    Race("lock_ran_out", ("no_loss", "no_duplicate"), "a lock ran out while its holder was at work", _lock_ran_out),
+    Race("lock_ran_out", ("no_loss", "no_duplicate"), "a lock ran out while its holder was at work", lock.lock_ran_out),
     Race("cleanup_race", ("no_loss",), "the cleanup deletes a new buffer", _cleaned_up),
-    Race("nobody_schedules", ("no_loss",), "two first adds both read length 2", _nobody_schedules),
+    Race("nobody_schedules", ("no_loss",), "two first adds both read length 2", lua.nobody_schedules),
     Race(
         "lost_after_claim",
         ("no_loss", "status_true"),
         "the processor fails after the buffer was marked",
-        _lost_after_claim,
+        lua.lost_after_claim,
     ),
     Race(
         "failed_and_marked",
@@ -401,7 +223,10 @@ RACES: tuple[Race, ...] = (
     Race("lost_with_its_function", ("no_loss",), "a timer is gone with its function", _lost_with_its_function),
     Race("repeat_not_recognised", ("no_duplicate",), "a repeated webhook is a new message", _repeat_not_recognised),
     Race(
-        "added_and_fallen_back", ("no_duplicate",), "stored, and handed over by itself as well", _added_and_fallen_back
+        "added_and_fallen_back",
+        ("no_duplicate",),
+        "stored, and handed over by itself as well",
+        lua.added_and_fallen_back,
     ),
     Race("read_twice", ("no_duplicate",), "two deliveries read a buffer before it is marked", _read_twice),
     Race(
@@ -411,6 +236,6 @@ RACES: tuple[Race, ...] = (
         "one_by_one_after_batch",
         ("buffered", "one_at_a_time", "order"),
         "after a batch, each message by itself",
-        _one_by_one,
+        lua.one_by_one,
     ),
 )

@@ -2,6 +2,7 @@ import pytest
 from httpx import ASGITransport, AsyncClient
 
 from engine.buffer.errors import UsageError
+from engine.buffer.plan.baseline import Baseline
 from engine.buffer.plan.lock import Lock
 from engine.buffer.production import connect, create_production_app
 from engine.buffer.settings import Settings
@@ -51,3 +52,17 @@ async def test_what_the_monitoring_knows_is_served_to_those_who_have_the_key(ena
             (await client.get("/messages", headers=KEY)).status_code,
         ]
     assert answers == ([401, 200, 401, 404, 400] if enabled else [404] * 5)
+
+
+async def test_where_a_message_is_can_be_asked_over_http() -> None:
+    closed = {"REDIS_URL": "redis://localhost:1", "PROCESSOR_URL": "http://localhost:1"}
+    app = create_production_app(Baseline, Settings.fixed(None, closed))
+    names = {"instance_name": "bot:1", "user_phone": "1", "message_id": "m1"}
+    async with (
+        app.router.lifespan_context(app),
+        AsyncClient(transport=ASGITransport(app), base_url="http://service") as client,
+    ):
+        # Neither Redis nor the processor is there: the fallback's hand-over fails, so the message is not accepted.
+        assert (await client.post("/webhook", json={**names, "text": "hello"})).status_code == 503
+        found = await client.get("/messages", params=names, headers=KEY)
+    assert (found.status_code, found.json()["stage"]) == (200, "failed")

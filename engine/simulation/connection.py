@@ -1,0 +1,315 @@
+"""A client's connection, as a transport of the simulated loop, and the requests on their way over it."""
+
+import asyncio
+from typing import TYPE_CHECKING, Any
+
+from engine.simulation.agenda import Step
+from engine.simulation.process import Process
+from engine.simulation.server import Executed, text
+from engine.simulation.wire import (
+    CROSSSLOT,
+    DISCARD,
+    NON_LOCAL_KEY,
+    NULL_ARRAY,
+    Command,
+    declared_keys,
+    first_key,
+    in_two_slots,
+    is_script,
+    short,
+    shown_args,
+    split_commands,
+    transactions,
+)
+
+if TYPE_CHECKING:
+    from engine.simulation.link import Link
+
+#: Faults that are felt by everybody, when the request arrives at the server.
+AT_THE_SERVER = ("restart", "unreachable", "script_flush", "restart_data_lost", "eviction")
+AT_A_REQUEST = ("request_lost", "reply_lost", "stall", *AT_THE_SERVER)
+LONGEST_OUTAGE_MS = 120_000
+
+
+class Connection(asyncio.Transport):
+    """A client's connection. It has one request at a time on its way: redis-py waits for the reply."""
+
+    def __init__(self, link: "Link", process: Process, protocol: Any) -> None:
+        super().__init__()
+        self._link = link
+        self._process = process
+        self._protocol = protocol
+        self._session = link.server.open_session()
+        self._buffer = b""
+        self._closing = False
+        self._queued: list[bytes] | None = None  # the keys named since MULTI
+        self.cut = False  # the server knows nothing of it any more
+        self.request: Request | None = None
+        link.connections[self] = None
+        process.on_stop.append(self.close)
+
+    def write(self, data: Any) -> None:
+        """Take bytes from the client; each write that completes commands is one request."""
+        if self._closing or not self._process.alive:
+            return
+        self._buffer += bytes(data)
+        commands, self._buffer = split_commands(self._buffer)
+        if commands:
+            self.request = Request(self._link, self, self._process, commands)
+            self.request.send()
+
+    def writelines(self, list_of_data: Any) -> None:
+        """All of it as one write: a pipeline is one request."""
+        self.write(b"".join(list_of_data))
+
+    def execute(self, raw: bytes, args: list[bytes]) -> Executed:
+        """Execute a command in this connection's session; in a cluster, only if its keys share a slot."""
+        if not self._link.cluster:
+            return self._link.server.execute(self._session, raw)
+        name = args[0].upper()
+        keys = declared_keys(args)
+        if name == b"MULTI":
+            self._queued = []
+        if self._queued is not None and name not in (b"EXEC", b"DISCARD"):
+            self._queued += keys  # judged at EXEC
+            keys = []
+        elif name in (b"EXEC", b"DISCARD"):
+            keys, self._queued = self._queued or [], None
+        if in_two_slots(keys):
+            self._link.server.execute(self._session, DISCARD)
+            return refused(CROSSSLOT)
+        done = self._link.server.execute(self._session, raw)
+        if is_script(args) and in_two_slots([key.encode() for key in (*done.reads, *done.writes)]):
+            done.reply, done.error = NON_LOCAL_KEY, text(NON_LOCAL_KEY[1:-2])
+        return done
+
+    def feed(self, data: bytes) -> None:
+        """Bytes from the server arrive at the client."""
+        if not self._closing:
+            self.request = None
+            self._process.context.run(self._protocol.data_received, data)
+
+    def try_blocked(self) -> bool:
+        """Try a command again that waits for a key. True if it got on."""
+        return self.request is not None and self.request.try_blocked()
+
+    def break_off(self, why: str) -> None:
+        """The connection breaks: the client sees an error, now."""
+        self.cut = True
+        if self._closing:
+            return
+        self._close(why)
+        self._process.cold = True
+        if self._process.alive:
+            self._process.context.run(
+                self._link.loop.call_soon, self._protocol.connection_lost, ConnectionResetError(f"connection lost: {why}")
+            )
+
+    def close(self) -> None:
+        """The client closes, perhaps because it waited too long: what was sent may still arrive, replies no longer do."""
+        self._close("given_up")
+
+    def _close(self, why: str) -> None:
+        if self._closing:
+            return
+        self._closing = True
+        self._link.connections.pop(self, None)
+        if self.close in self._process.on_stop:
+            self._process.on_stop.remove(self.close)
+        if self.request is not None:
+            self.request.abandon(why)
+        if self.cut or self.request is None:
+            self._link.server.close_session(self._session)
+
+    def abort(self) -> None:
+        """Close at once."""
+        self.close()
+
+    def is_closing(self) -> bool:
+        """Whether it is closed or broken."""
+        return self._closing
+
+    def get_extra_info(self, name: str, default: Any = None) -> Any:
+        """Nothing is known of a simulated socket."""
+        return default
+
+    def can_write_eof(self) -> bool:
+        """Redis clients never half-close."""
+        return False
+
+    def pause_reading(self) -> None:
+        """Replies are small: never needed."""
+
+    def resume_reading(self) -> None:
+        """As above."""
+
+
+class Request:
+    """What one write brought: a command, a transaction or a pipeline, on its way to the server and back."""
+
+    def __init__(self, link: "Link", connection: Connection, process: Process, commands: list[Command]) -> None:
+        self._link = link
+        self._connection = connection
+        self._process = process
+        self._units = list(transactions(commands))
+        first = commands[0][1]
+        self._name = f"{process.name} {text(first[0])} {first_key(first)}".strip()
+        self._numbers: list[int] = []
+        self._replies: list[bytes] = []
+        self._fault: str | None = None
+        self._stall_ms = 0
+        self._blocked = False
+        self._patience: Step | None = None
+
+    def send(self) -> None:
+        """Put the request on its way; a fault may strike it."""
+        link, who = self._link, self._process.name
+        for unit in self._units:
+            for _, args in unit:
+                link.commands += 1
+                self._numbers.append(link.commands)
+                link.record("redis.sent", command=link.commands, function=who, args=[text(a) for a in args[:2]])
+        self._fault = link.faults.strike(self._name, who, AT_A_REQUEST, command=self._numbers[0])
+        if self._fault == "stall":
+            self._stall_ms = link.faults.stall_ms(self._name, who)
+            self._fault = ("request_stalls", "reply_stalls")[link.faults.which(f"which hop {self._name}", who, 2)]
+        elif self._fault in AT_THE_SERVER:
+            link.brewing += 1
+        extra = self._stall_ms if self._fault == "request_stalls" else 0
+        link.agenda.hop(f"{self._name} request", who, None, self._arrive, link.hop_ms, extra)
+
+    def _arrive(self) -> None:
+        link = self._link
+        if self._fault in AT_THE_SERVER:
+            link.brewing -= 1
+            self._strike_server(self._fault)
+        if self._fault == "request_lost":
+            self._fail("request_lost")
+        elif self._connection.cut:
+            return  # a restart or an outage was quicker
+        elif not link.server.reachable:
+            self._fail("unreachable")
+        else:
+            self._execute_unit()
+
+    def _strike_server(self, fault: str) -> None:
+        link, who = self._link, self._process.name
+        if fault in ("restart", "restart_data_lost"):
+            link.restart(lose_data=fault == "restart_data_lost")
+        elif fault == "unreachable":
+            link.go_down(link.faults.number(f"outage {self._name}", who, 1_000, LONGEST_OUTAGE_MS))
+        elif fault == "script_flush":
+            link.server.flush_scripts()
+        elif keys := list(link.server.keys()):
+            evicted = keys[link.faults.which(f"evicted {self._name}", who, len(keys))]
+            link.server.evict(evicted.encode())
+            link.record("key.evicted", key=evicted)
+
+    def _execute_unit(self) -> None:
+        link = self._link
+        if self._connection.cut:
+            return
+        for key in link.server.expire(link.agenda.now_ms):
+            link.record("key.expired", key=key)
+        wrote = False
+        for raw, args in self._units[0]:
+            done = self._connection.execute(raw, args)
+            if done.blocked_for is not None:
+                self._block(done.blocked_for)
+                return
+            wrote = wrote or bool(done.writes)
+            self._executed(args, done)
+        if wrote:
+            link.wake_blocked()
+        self._next_unit()
+
+    def _next_unit(self) -> None:
+        link = self._link
+        self._units.pop(0)
+        if self._units:
+            # A pipeline outside a transaction is no atomic thing: other clients' commands may come between.
+            link.agenda.at("pipeline", f"{self._name} next", None, self._execute_unit, link.agenda.now_ms)
+            return
+        if self._connection.is_closing():
+            link.server.close_session(self._connection._session)
+        if self._fault == "reply_lost":
+            self._fail("reply_lost")
+        else:
+            extra = self._stall_ms if self._fault == "reply_stalls" else 0
+            link.agenda.hop(f"{self._name} reply", self._process.name, self._process, self._reply, link.hop_ms, extra)
+
+    def _executed(self, args: list[bytes], done: Executed) -> None:
+        fields: dict[str, Any] = {"error": done.error} if done.error else {}
+        self._link.record(
+            "redis.executed",
+            command=self._numbers[len(self._replies)],
+            function=self._process.name,
+            args=shown_args(args, self._link.server.script_name),
+            reply=short(done.result),
+            reads=done.reads,
+            writes=done.writes,
+            **fields,
+        )
+        self._replies.append(done.reply)
+
+    # -- commands that wait for a key (BLPOP and its kind) -------------------------------------------------------------
+
+    def _block(self, seconds: float) -> None:
+        if self._connection.is_closing():
+            return  # nobody waits for it
+        agenda = self._link.agenda
+        self._blocked = True
+        if seconds:
+            due_ms = agenda.now_ms + round(seconds * 1000)
+            self._patience = agenda.at("blocked", f"{self._name} waited in vain", None, self._give_nothing, due_ms)
+
+    def try_blocked(self) -> bool:
+        """A key has changed: try again. True if the command found something."""
+        if not self._blocked:
+            return False
+        raw, args = self._units[0][0]
+        done = self._connection.execute(raw, args)
+        if done.blocked_for is not None:
+            return False
+        self._unblock()
+        self._executed(args, done)
+        self._next_unit()
+        return True
+
+    def _give_nothing(self) -> None:
+        self._unblock()
+        self._executed(self._units[0][0][1], Executed(None, NULL_ARRAY, [], [], None))
+        self._next_unit()
+
+    def _unblock(self) -> None:
+        self._blocked = False
+        if self._patience is not None:
+            self._link.agenda.cancel(self._patience)
+
+    # -- the client's side ---------------------------------------------------------------------------------------------
+
+    def abandon(self, why: str) -> None:
+        """The connection has gone while the client waited: it sees an error."""
+        self._unblock()
+        self._link.failed(self._process, self._numbers, why)
+
+    def _reply(self) -> None:
+        if self._connection.is_closing():
+            return
+        for number in self._numbers:
+            self._link.record("redis.replied", command=number, function=self._process.name)
+        self._connection.feed(b"".join(self._replies))
+
+    def _fail(self, why: str) -> None:
+        """The client sees a broken connection, one hop later."""
+        name = self._process.name
+        self._link.agenda.hop(
+            f"{self._name} breaks", name, self._process, lambda: self._connection.break_off(why), self._link.hop_ms
+        )
+
+
+def refused(reply: bytes) -> Executed:
+    """A command that the server answers with an error without executing it."""
+    done = Executed(None, reply, [], [], None)
+    done.error = text(reply[1:].strip())
+    return done
