@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 from engine.simulation.agenda import Step
 from engine.simulation.process import Process
-from engine.simulation.server import Executed, text
+from engine.simulation.server import ANY_KEY, Executed, text
 from engine.simulation.wire import (
     CROSSSLOT,
     DISCARD,
@@ -76,10 +76,12 @@ class Connection(asyncio.Transport):
         elif name in (b"EXEC", b"DISCARD"):
             keys, self._queued = self._queued or [], None
         if in_two_slots(keys):
-            self._link.server.execute(self._session, DISCARD)
+            if name == b"EXEC":
+                self._link.server.execute(self._session, DISCARD)
             return refused(CROSSSLOT)
         done = self._link.server.execute(self._session, raw)
-        if is_script(args) and in_two_slots([key.encode() for key in (*done.reads, *done.writes)]):
+        touched = [key.encode() for key in (*done.reads, *done.writes) if key != text(ANY_KEY)]
+        if is_script(args) and in_two_slots(touched):
             done.reply, done.error = NON_LOCAL_KEY, text(NON_LOCAL_KEY[1:-2])
         return done
 
@@ -119,6 +121,11 @@ class Connection(asyncio.Transport):
         if self.request is not None:
             self.request.abandon(why)
         if self.cut or self.request is None:
+            self._link.server.close_session(self._session)
+
+    def served(self) -> None:
+        """The server has executed the request; if the client has gone meanwhile, its session ends here."""
+        if self._closing:
             self._link.server.close_session(self._session)
 
     def abort(self) -> None:
@@ -230,8 +237,7 @@ class Request:
             # A pipeline outside a transaction is no atomic thing: other clients' commands may come between.
             link.agenda.at("pipeline", f"{self._name} next", None, self._execute_unit, link.agenda.now_ms)
             return
-        if self._connection.is_closing():
-            link.server.close_session(self._connection._session)
+        self._connection.served()
         if self._fault == "reply_lost":
             self._fail("reply_lost")
         else:

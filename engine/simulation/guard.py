@@ -10,30 +10,17 @@ import os
 import random as random_module
 import secrets
 import sys
-import sysconfig
 import threading
 import time as time_module
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from types import FrameType, ModuleType
+from types import FrameType, FunctionType, ModuleType
 from typing import Any
 
 from engine.buffer.errors import UsageError
-
-_ROOMS = Path(__file__).resolve().parents[2]
-_LIBRARY = tuple(
-    str(Path(path).resolve())
-    for path in {
-        sysconfig.get_path("stdlib"),
-        sysconfig.get_path("platstdlib"),
-        sysconfig.get_path("purelib"),
-        sysconfig.get_path("platlib"),
-    }
-) + tuple(
-    str(_ROOMS / room) for room in ("engine/simulation", "engine/exploration", "engine/verification", "engine/cli")
-)
+from engine.simulation.files import is_strategy_file
 
 _RANDOM_NAMES = tuple(
     name
@@ -55,41 +42,41 @@ class Guard:
         self._random = random_module.Random()
         self._thread = 0
         self._caught: list[str] = []
-        self._modules_seen = 0
-        self._by_name: list[tuple[ModuleType, str, Any]] = []
+        self._seen: tuple[int, type | None] = (0, None)
+        self._by_name: list[tuple[dict[str, Any], str, Any]] = []
         self._replacements = {id(original): self._replacement(name, original) for name, original in _originals()}
 
     @contextmanager
-    def running(self, clock: Callable[[], float]) -> Iterator[None]:
+    def running(self, clock: Callable[[], float], strategy: type) -> Iterator[None]:
         """For the length of one run, `clock` is the time. Raises `NondeterminismError` at its end, if a call was caught."""
         self._clock = clock
         self._random.seed("library")
         self._thread = threading.get_ident()
         self._caught.clear()
-        self._find_names()
+        self._find_names(strategy)
         for module, name, original in _PLACES:
             setattr(module, name, self._replacements[id(original)])
-        for module, name, original in self._by_name:
-            setattr(module, name, self._replacements[id(original)])
+        for names, name, original in self._by_name:
+            names[name] = self._replacements[id(original)]
         try:
             yield
         finally:
             for module, name, original in _PLACES:
                 setattr(module, name, original)
-            for module, name, original in self._by_name:
-                setattr(module, name, original)
+            for names, name, original in self._by_name:
+                names[name] = original
         if self._caught:
             raise NondeterminismError(self._caught[0])
 
-    def _find_names(self) -> None:
-        """Names in strategy modules that hold a clock; looked for again only when modules were imported."""
-        if len(sys.modules) == self._modules_seen:
+    def _find_names(self, strategy: type) -> None:
+        """Names in strategies' modules that hold a clock; looked for again only when something was imported."""
+        if (len(sys.modules), strategy) == self._seen:
             return
-        self._modules_seen = len(sys.modules)
+        self._seen = (len(sys.modules), strategy)
         self._by_name = [
-            (module, name, value)
-            for module in _strategy_modules()
-            for name, value in list(vars(module).items())
+            (names, name, value)
+            for names in _namespaces(strategy)
+            for name, value in list(names.items())
             if id(value) in self._replacements
         ]
 
@@ -160,7 +147,7 @@ class Guard:
 
     def _check(self, name: str, frame: FrameType) -> None:
         filename = frame.f_code.co_filename
-        if not _is_strategy_file(filename):
+        if not is_strategy_file(filename):
             return
         use = "runtime.now()" if name.startswith(("time.", "datetime.")) else "runtime.random"
         if name == "time.sleep":
@@ -183,22 +170,33 @@ _PLACES: list[tuple[ModuleType, str, Any]] = [
     *((secrets, name, getattr(secrets, name)) for name in ("token_hex", "token_bytes", "token_urlsafe", "randbelow")),
 ]
 
-_KNOWN_FILES: dict[str, bool] = {}
+
+def _namespaces(strategy: type) -> list[dict[str, Any]]:
+    """The globals that may hold a clock by name: of all strategies' modules, and of what this strategy's code uses.
+
+    A module that a strategy's file imports from its own folder is no longer in `sys.modules`; its functions lead to it.
+    """
+    found: dict[int, dict[str, Any]] = {}
+    waiting = [vars(module) for module in list(sys.modules.values()) if _of_strategy(getattr(module, "__file__", None))]
+    waiting += [method.__globals__ for base in strategy.__mro__ for method in _functions_of(base)]
+    while waiting:
+        names = waiting.pop()
+        if id(names) in found or not _of_strategy(names.get("__file__")):
+            continue
+        found[id(names)] = names
+        for value in list(names.values()):
+            if isinstance(value, ModuleType):
+                waiting.append(vars(value))
+            elif isinstance(value, FunctionType):
+                waiting.append(value.__globals__)
+            elif isinstance(value, type):
+                waiting += [method.__globals__ for method in _functions_of(value)]
+    return list(found.values())
 
 
-def _is_strategy_file(filename: str) -> bool:
-    known = _KNOWN_FILES.get(filename)
-    if known is None:
-        resolved = str(Path(filename).resolve())
-        known = _KNOWN_FILES[filename] = not filename.startswith("<") and not resolved.startswith(_LIBRARY)
-    return known
+def _of_strategy(filename: object) -> bool:
+    return isinstance(filename, str) and is_strategy_file(filename)
 
 
-def _strategy_modules() -> list[ModuleType]:
-    """Modules whose globals may hold a clock by name: strategies', wherever they live."""
-    found = []
-    for name, module in list(sys.modules.items()):
-        filename = getattr(module, "__file__", None)
-        if filename and name.startswith(("engine.buffer.", "scenarios.gallery", "bufferproof_strategy_")):
-            found.append(module)
-    return found
+def _functions_of(owner: type) -> list[FunctionType]:
+    return [value for value in vars(owner).values() if isinstance(value, FunctionType)]

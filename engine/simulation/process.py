@@ -33,6 +33,7 @@ class Process:
         self.on_stop: list[Callable[[], None]] = []
         self.periodic: frozenset[asyncio.Task[Any]] = frozenset()
         self.ticking: dict[asyncio.Task[Any], str] = {}  # ticks and cleanups that are at work
+        self.begun: dict[asyncio.Task[Any], int] = {}  # and what the world's `Stillness` said when they began
         self.runs_cleanup = False
         self.app: Any = None
         self.function: Any = None
@@ -43,6 +44,16 @@ class Process:
         """This function's wall clock: the world's, off by its offset and its drift."""
         skewed = now_ms + self.offset_ms + now_ms * self.drift_ppm // 1_000_000
         return EPOCH + timedelta(milliseconds=skewed)
+
+    @property
+    def fresh(self) -> bool:
+        """Whether no call has reached it and it is like any other fresh one."""
+        return not (self.touched or self.offset_ms or self.drift_ppm or self.paused or self.ticks)
+
+    @property
+    def ticks(self) -> bool:
+        """Whether it polls or sweeps."""
+        return self.function.strategy.tick_ms is not None  # type: ignore[no-any-return]
 
     def is_idle_timer(self) -> bool:
         """Whether the timer that is being set now is the pause between two ticks or cleanups."""
