@@ -20,6 +20,7 @@ BUILT_IN: Mapping[str, str] = {
     "baseline": "engine.buffer.plan.baseline:Baseline",
     "lock": "engine.buffer.plan.lock:Lock",
     "lua": "engine.buffer.plan.lua:Lua",
+    "fenced_lock": "engine.buffer.fenced_lock:FencedLock",
     "lease": "engine.buffer.lease.strategy:Lease",
 }
 

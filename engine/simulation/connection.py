@@ -104,7 +104,9 @@ class Connection(asyncio.Transport):
         self._process.cold = True
         if self._process.alive:
             self._process.context.run(
-                self._link.loop.call_soon, self._protocol.connection_lost, ConnectionResetError(f"connection lost: {why}")
+                self._link.loop.call_soon,
+                self._protocol.connection_lost,
+                ConnectionResetError(f"connection lost: {why}"),
             )
 
     def close(self) -> None:

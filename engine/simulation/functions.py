@@ -182,9 +182,7 @@ class Functions:
         if event == "dead_letter":
             for conversation, messages in by_conversation(fields["messages"]):
                 reason = plain_value(fields["reason"])
-                self._record(
-                    event, function=process.name, conversation=conversation, messages=messages, reason=reason
-                )
+                self._record(event, function=process.name, conversation=conversation, messages=messages, reason=reason)
             return
         task = asyncio.current_task()
         if event in _BEGAN and task is not None:
@@ -223,9 +221,7 @@ class Functions:
                     continue
                 kinds.add(kind)
             offered.append(process)
-        index = self._choices.number(
-            f"route/{call.actor}", f"route {call.name}", 0, len(offered) - 1, shape="uniform"
-        )
+        index = self._choices.number(f"route/{call.actor}", f"route {call.name}", 0, len(offered) - 1, shape="uniform")
         offered[index].touched = True
         return offered[index]
 

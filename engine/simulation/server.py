@@ -111,7 +111,9 @@ class Executed:
 
     __slots__ = ("blocked_for", "error", "reads", "reply", "result", "writes")
 
-    def __init__(self, result: Any, reply: bytes, reads: list[str], writes: list[str], blocked_for: float | None) -> None:
+    def __init__(
+        self, result: Any, reply: bytes, reads: list[str], writes: list[str], blocked_for: float | None
+    ) -> None:
         self.result = result
         self.reply = reply
         self.reads = reads
@@ -188,10 +190,12 @@ class RedisServer:
 
     def keys(self) -> dict[str, tuple[str, int | None]]:
         """Every key that is there: its type, and when its TTL ends (virtual ms, None: never)."""
-        return {
-            text(key): (type(item.value).__name__.lower(), item.expireat and round(item.expireat * 1000) - EPOCH_MS)
-            for key, item in sorted(self.database._dict.items())
-        }
+        found = {}
+        for key, item in sorted(self.database._dict.items()):
+            name = type(item.value).__name__.lower()
+            end_ms = None if item.expireat is None else round(item.expireat * 1000) - EPOCH_MS
+            found[text(key)] = (_TYPES.get(name, name), end_ms)
+        return found
 
     def expire(self, now_ms: int) -> list[str]:
         """Drop the keys whose end has passed; say which."""
@@ -201,7 +205,7 @@ class RedisServer:
             if item.expireat is not None and round(item.expireat * 1000) - EPOCH_MS < now_ms
         ]
         for key in gone:
-            del self.database._dict[key]
+            self.database.drop(key)
         return [text(key) for key in gone]
 
 

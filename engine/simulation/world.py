@@ -101,9 +101,7 @@ class World:
     def _set_up(self) -> None:
         case, agenda, loop, faults, record = self.case, self.agenda, self.loop, self.faults, self.record
         self._record_start()
-        self.link = Link(
-            agenda, loop, self.server, faults, self._redis_event, hop_ms=case.hop_ms, cluster=case.cluster
-        )
+        self.link = Link(agenda, loop, self.server, faults, self._redis_event, hop_ms=case.hop_ms, cluster=case.cluster)
         self.network = self.functions.network = Network(
             agenda, loop, faults, record, self.functions, hop_ms=case.hop_ms, endpoint_failures=case.endpoint_failures
         )

@@ -1,4 +1,4 @@
--- Take one message: once, and leave its conversation armed. O(1) in the length of the buffer.
+-- lease.add: take one message: once, and leave its conversation armed. O(1) in the length of the buffer.
 -- KEYS: 1 due index, 2 state, 3 pending, 4 in flight, 5 repeat marker
 -- ARGV: 1 member, 2 payload (opaque), 3 delay (µs), 4 how long markers live (ms)
 -- Returns: {created (1, 0), repeated (1, 0), µs until somebody should look at the conversation (-1: never)}

@@ -1,4 +1,4 @@
--- Take messages that another design accepted before, in front of what is pending; those seen already are left out.
+-- lease.adopt: take messages that another design accepted before, in front of what is pending; those seen already are left out.
 -- KEYS: 1 due index, 2 state, 3 pending, 4 in flight, 5.. the repeat markers, in the messages' order
 -- ARGV: 1 member, 2 delay (µs), 3.. the payloads (opaque), in the messages' order
 -- Returns: how many were taken

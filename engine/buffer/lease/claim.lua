@@ -1,4 +1,4 @@
--- Claim what is due: a batch whose lease or back-off ended, else the pending messages as a new batch.
+-- lease.claim: claim what is due: a batch whose lease or back-off ended, else the pending messages as a new batch.
 -- KEYS: 1 due index, 2 state, 3 pending, 4 in flight
 -- ARGV: 1 member, 2 lease (µs), 3 first half of a new batch's key, 4 nonce of this claim, 5 '1': before the due time too
 -- Returns: {'claimed', batch key, fence, failures, claims, {payload, ...}}

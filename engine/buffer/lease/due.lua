@@ -1,4 +1,4 @@
--- Which conversations of a shard are due by the server's clock: buffers, ended leases, ended back-offs. Writes nothing.
+-- lease.due: which conversations of a shard are due by the server's clock: buffers, ended leases, ended back-offs. Writes nothing.
 -- KEYS: 1 due index
 -- ARGV: 1 how many at most
 -- Returns: {member, ...}, the longest due first

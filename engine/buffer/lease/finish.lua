@@ -1,4 +1,4 @@
--- The batch in flight is finished: confirmed by the processor, or dead-lettered. Only for the holder of the token.
+-- lease.finish: the batch in flight is finished: confirmed by the processor, or dead-lettered. Only for the holder of the token.
 -- KEYS: 1 due index, 2 state, 3 pending, 4 in flight, 5 dead letters, 6.. the repeat markers of the batch
 -- ARGV: 1 member, 2 token, 3 how long markers live (ms), 4 batch key, 5 the dead letter (opaque), '' if confirmed
 -- Returns: {'finished' | 'stale', µs until somebody should look at the conversation (-1: never)}

@@ -1,4 +1,4 @@
--- A hand-over was not confirmed: the batch may be claimed again after the back-off. Only for the holder of the token.
+-- lease.give_back: a hand-over was not confirmed: the batch may be claimed again after the back-off. Only for the holder of the token.
 -- KEYS: 1 due index, 2 state
 -- ARGV: 1 member, 2 token, 3 back-off (µs), 4 how many failed hand-overs to count (0 or 1)
 -- Returns: 1 given back, 0 stale (or given back before)

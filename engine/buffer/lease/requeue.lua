@@ -1,4 +1,4 @@
--- Put a dead letter back in flight, under the key it had; the next claim gives it a new fence and counts afresh.
+-- lease.requeue: put a dead letter back in flight, under the key it had; the next claim gives it a new fence and counts afresh.
 -- KEYS: 1 due index, 2 state, 3 in flight, 4 dead letters, 5.. the repeat markers of the batch
 -- ARGV: 1 member, 2 batch key, 3.. the payloads (opaque)
 -- Returns: 'requeued' | 'busy' (another batch of the conversation is in flight) | 'unknown' (no such dead letter)

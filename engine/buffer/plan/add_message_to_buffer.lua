@@ -1,4 +1,4 @@
--- Adds one message to a conversation's buffer, or creates the buffer.
+-- ADD_MESSAGE_TO_BUFFER: adds one message to a conversation's buffer, or creates the buffer.
 --
 -- KEYS[1]  the buffer (msg_buffer:{instance}:{phone})
 -- ARGV[1]  the message: JSON {text, timestamp, messageId, messageData}

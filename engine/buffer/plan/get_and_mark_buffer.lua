@@ -1,4 +1,4 @@
--- Takes a buffer for processing: marks it processed and returns it as it was.
+-- GET_AND_MARK_BUFFER: takes a buffer for processing: marks it processed and returns it as it was.
 --
 -- KEYS[1]  the buffer (msg_buffer:{instance}:{phone})
 -- ARGV[1]  TTL of the processed buffer, in the unit of ARGV[3]
