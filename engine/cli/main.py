@@ -21,6 +21,7 @@ COMMANDS = {
     "replay": "engine.cli.replay:replay",
     "scenarios": "engine.cli.scenarios:scenarios",
     "strategies": "engine.cli.strategies:strategies",
+    "grid": "engine.cli.grid:grid",
     "report": "engine.cli.report:report",
     "load": "engine.cli.load:load",
     "campaign": "engine.cli.campaign:campaign",

@@ -2,9 +2,10 @@
 
 import difflib
 import math
-from collections.abc import Iterable, Sequence
+import sys
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 
 def refuse(text: str) -> NoReturn:
@@ -77,3 +78,20 @@ def file(what: str, path: Path) -> Path:
     if not path.is_file():
         refuse(f"{what} {path}: this is a folder: give a file")
     return path
+
+
+def in_view(work: Callable[..., Any], selection: dict[str, Any]) -> Any:
+    """Do it, with a progress bar on a terminal and silently in a pipe."""
+    if not sys.stderr.isatty():
+        return work(**selection, progress=None)
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+    columns = (TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("starting", total=None)
+
+        def progress(label: str, done: int, total: int) -> None:
+            bar.update(task, description=label, completed=done, total=total)
+
+        return work(**selection, progress=progress)

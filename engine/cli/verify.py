@@ -2,7 +2,6 @@
 
 import json
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -76,35 +75,18 @@ def verify(
         "redact": redact,
     }
     if check_determinism:
-        problems = _in_view(scenarios.check_determinism, selection)
+        problems = options.in_view(scenarios.check_determinism, selection)
         for problem in problems:
             typer.echo(problem, err=True)
         if problems:
             return UNDECIDED  # verdicts of runs that cannot be repeated would say nothing
         typer.echo("determinism: every run gave the same history twice", err=True)
-    result: Result = _in_view(scenarios.verify, selection)
+    result: Result = options.in_view(scenarios.verify, selection)
     if as_json:
         typer.echo(json.dumps(result.to_json(), indent=2))
     else:
         _show(result, out)
     return int(result.exit_status)
-
-
-def _in_view(work: Callable[..., Any], selection: dict[str, Any]) -> Any:
-    """Do it, with a progress bar on a terminal and silently in a pipe."""
-    if not sys.stderr.isatty():
-        return work(**selection, progress=None)
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
-
-    columns = (TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task("starting", total=None)
-
-        def progress(label: str, done: int, total: int) -> None:
-            bar.update(task, description=label, completed=done, total=total)
-
-        return work(**selection, progress=progress)
 
 
 def _show(result: "Result", out: Path) -> None:

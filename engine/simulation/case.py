@@ -78,7 +78,7 @@ class Case:
 
     def to_json(self) -> dict[str, Any]:
         """This case as a JSON object; fields at their default are left out."""
-        plain = {}
+        plain: dict[str, Any] = {}
         for each in fields(self):
             value = getattr(self, each.name)
             if each.name == "sendings":
@@ -94,10 +94,7 @@ class Case:
     def from_json(cls, plain: Mapping[str, Any]) -> "Case":
         """The case that `to_json` wrote. Raises `TypeError`, `KeyError` or `ValueError` if it is none."""
         values = {name: _tuples(value) for name, value in plain.items() if name not in ("sendings", "settings")}
-        sendings = tuple(
-            Sending(**{name: tuple(value) if name == "repeats_ms" else value for name, value in each.items()})
-            for each in plain["sendings"]
-        )
+        sendings = tuple(Sending(**(each | {"repeats_ms": tuple(each["repeats_ms"])})) for each in plain["sendings"])
         return cls(sendings=sendings, settings=dict(plain.get("settings", {})), **values)
 
 

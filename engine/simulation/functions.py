@@ -154,6 +154,11 @@ class Functions:
             self._pause(process, step)
         return fault is not None
 
+    def _retire(self, process: Process) -> None:
+        # A platform stops no function that is serving a call.
+        if process.alive and not process.open_calls:
+            self.replace(process, "retired")
+
     def _pause(self, process: Process, step: Step) -> None:
         process.paused = True
         process.backlog.append(step)
@@ -233,7 +238,7 @@ class Functions:
             "platform",
             f"{process.name} is retired",
             None,
-            lambda: self.replace(process, "retired") if process.alive else None,
+            lambda: self._retire(process),
             self._agenda.now_ms + self._case.retire_after_ms,
         )
 

@@ -5,7 +5,7 @@ their modules and in the globals of strategy modules that imported them by name.
 virtual time or a seeded value; a call from strategy code is caught, with file and line.
 """
 
-import datetime as datetime_module
+import datetime as dt
 import os
 import random as random_module
 import secrets
@@ -118,7 +118,7 @@ class Guard:
         return table.get(name, clock if name.startswith("time.") else original)
 
     def _datetime_class(self) -> type:
-        guard, real = self, datetime_module.datetime
+        guard, real = self, dt.datetime
 
         class Meta(type):
             def __instancecheck__(cls, instance: object) -> bool:
@@ -129,14 +129,14 @@ class Guard:
 
         class GuardedDatetime(real, metaclass=Meta):  # type: ignore[misc, valid-type]
             @classmethod
-            def now(cls, tz: datetime_module.tzinfo | None = None) -> Any:
+            def now(cls, tz: dt.tzinfo | None = None) -> Any:
                 guard._check("datetime.now", sys._getframe(1))
                 return real.fromtimestamp(guard._clock(), tz)
 
             @classmethod
             def utcnow(cls) -> Any:
                 guard._check("datetime.utcnow", sys._getframe(1))
-                return real.fromtimestamp(guard._clock(), datetime_module.UTC).replace(tzinfo=None)
+                return real.fromtimestamp(guard._clock(), dt.UTC).replace(tzinfo=None)
 
             @classmethod
             def today(cls) -> Any:
@@ -163,7 +163,7 @@ def _originals() -> list[tuple[str, Any]]:
 _PLACES: list[tuple[ModuleType, str, Any]] = [
     *((time_module, name, getattr(time_module, name)) for name in _TIME_NAMES),
     *((random_module, name, getattr(random_module, name)) for name in _RANDOM_NAMES),
-    (datetime_module, "datetime", datetime_module.datetime),
+    (dt, "datetime", dt.datetime),
     (uuid, "uuid1", uuid.uuid1),
     (uuid, "uuid4", uuid.uuid4),
     (os, "urandom", os.urandom),

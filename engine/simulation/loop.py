@@ -84,7 +84,7 @@ class SimLoop(asyncio.AbstractEventLoop):
 
     def time(self) -> float:
         """Virtual seconds since the start."""
-        return self._agenda.env.now / 1000  # type: ignore[no-any-return]
+        return self._agenda.env.now / 1000
 
     def call_soon(  # type: ignore[override]
         self, callback: Callable[..., Any], *args: Any, context: contextvars.Context | None = None
@@ -136,7 +136,7 @@ class SimLoop(asyncio.AbstractEventLoop):
                 self._agenda.mark_idle(timer.step)
         return timer
 
-    def _timer_handle_cancelled(self, handle: SimTimer) -> None:  # type: ignore[override]
+    def _timer_handle_cancelled(self, handle: SimTimer) -> None:
         # asyncio's handles tell their loop so: take the timer's step off the agenda.
         step = handle.step
         if step.owner is not None:
@@ -188,7 +188,7 @@ class SimLoop(asyncio.AbstractEventLoop):
                 self._bounds.stop(f"{who} has started tasks without end: more than {self._bounds.tasks:,} at once")
         return task
 
-    async def create_connection(self, protocol_factory: Any, host: Any = None, port: Any = None, **_: Any) -> Any:  # type: ignore[override]
+    async def create_connection(self, protocol_factory: Any, host: Any = None, port: Any = None, **_: Any) -> Any:
         """A connection of the simulated network; only Redis is there."""
         if self.connect is None:
             raise ConnectionRefusedError(f"nothing listens at {host}:{port} in the simulation")

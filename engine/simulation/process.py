@@ -53,7 +53,7 @@ class Process:
     @property
     def ticks(self) -> bool:
         """Whether it polls or sweeps."""
-        return self.function.strategy.tick_ms is not None  # type: ignore[no-any-return]
+        return self.function.strategy.tick_ms is not None
 
     def is_idle_timer(self) -> bool:
         """Whether the timer that is being set now is the pause between two ticks or cleanups."""

@@ -49,12 +49,12 @@ class SimDatabase(Database):
 
     def __iter__(self) -> Iterator[bytes]:
         self.reads[ANY_KEY] = None
-        return super().__iter__()  # type: ignore[no-any-return]
+        return super().__iter__()
 
     def random_key(self) -> bytes | None:
         """A random key; which one depends on all."""
         self.reads[ANY_KEY] = None
-        return super().random_key()  # type: ignore[no-any-return]
+        return super().random_key()
 
     def notify_watch(self, key: bytes) -> None:
         """A key changes: whoever watches it must know."""
@@ -81,10 +81,10 @@ def _members_in_order(self: ExpiringMembersSet) -> Iterator[bytes]:
     return iter(list(self._values))
 
 
-ExpiringMembersSet.__iter__ = _members_in_order
+ExpiringMembersSet.__iter__ = _members_in_order  # type: ignore[method-assign]
 
 
-class SimSocket(FakeSocket):  # type: ignore[misc]
+class SimSocket(FakeSocket):
     """One client's session on the server."""
 
     def __init__(self, server: FakeServer) -> None:
@@ -133,7 +133,9 @@ class RedisServer:
     @property
     def database(self) -> SimDatabase:
         """Database 0."""
-        return self._fake.dbs[0]  # type: ignore[no-any-return]
+        database = self._fake.dbs[0]
+        assert isinstance(database, SimDatabase)
+        return database
 
     def open_session(self) -> SimSocket:
         """A new client's session."""

@@ -1,4 +1,4 @@
-"""What still waits, as the run goes on: the world ends a run by it. (Judges do not use it: they read the history.)"""
+"""What still waits, as the run goes on: the world ends a run by it. Judges do not use it, they read the history."""
 
 from collections.abc import Callable
 from typing import Any

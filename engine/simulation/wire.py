@@ -32,7 +32,7 @@ _PAIRS = frozenset({b"MSET", b"MSETNX"})
 
 def split_commands(data: bytes) -> tuple[list[Command], bytes]:
     """The complete commands in a RESP request: each as its bytes and its arguments; and what is left."""
-    commands = []
+    commands: list[Command] = []
     position = 0
     while position < len(data):
         start, args = position, []

@@ -4,6 +4,7 @@ A run is a pure function of (code, case, strategy, choices).
 """
 
 import asyncio
+from functools import partial
 from typing import Any
 
 from engine.buffer.strategy import Strategy
@@ -52,7 +53,7 @@ class World:
         self.choices = Choices(scheduler)
         arrivals = {sending.at_ms for sending in case.sendings}
         self.agenda = Agenda(self.choices, arrivals | set(case.instants_ms), self.bounds)
-        self.loop = SimLoop(self.agenda, self.bounds)
+        self.loop = SimLoop(self.agenda, self.bounds)  # type: ignore[abstract]  # it has what is used of a loop
         self.record = Recorder(lambda: self.agenda.now_ms)
         self.faults = Faults(case, self.choices, self.record, lambda: self.agenda.now_ms)
         self.server = RedisServer(_POOL)
@@ -110,8 +111,8 @@ class World:
         )
         self.network.processor = self.processor.arrive
         self.functions.start_all()
-        for outage in case.outages_ms:
-            agenda.at("outage", "Redis goes away", None, lambda outage=outage: self._outage(*outage), outage[0])
+        for start_ms, end_ms in case.outages_ms:
+            agenda.at("outage", "Redis goes away", None, partial(self._outage, start_ms, end_ms), start_ms)
         self.provider = Provider(
             agenda,
             self.network,
@@ -155,12 +156,22 @@ class World:
         """Whether all is done, when nothing is pending but idle ticks: nothing waits, and one more tick changed no key."""
         if self.provider.unsent:
             return False
-        if self.functions.ticks and (self.record.waiting or not self.record.stillness.reached):
+        unfinished = self.record.waiting or not self.record.stillness.reached or self._unfinished_keys()
+        if self.functions.ticks and unfinished:
             return False
         if not self._healed:
             self._heal()  # nothing is left for a fault to strike but ticks
             return not self.functions.ticks
         return True
+
+    def _unfinished_keys(self) -> bool:
+        """Whether a key is left that would never end: a design that still holds a claim or a lock needs more ticks."""
+        return any(end is None and not self._is_shared(key) for key, (_, end) in self.server.keys().items())
+
+    def _is_shared(self, key: str) -> bool:
+        return any(
+            key.startswith(name[:-1]) if name.endswith("*") else key == name for name in self.strategy.shared_keys
+        )
 
     def _end(self, reason: str, bound: str | None = None) -> None:
         now = self.agenda.now_ms
@@ -196,7 +207,7 @@ class World:
         return self.agenda.now_ms > since and not self.agenda.busy
 
     def _redis_event(self, event: str, **fields: Any) -> None:
-        if event == "redis.executed" and any(key not in self.strategy.shared_keys for key in fields["writes"]):
+        if event == "redis.executed" and not all(self._is_shared(key) for key in fields["writes"]):
             self.record.stillness.disturb()
         self.record(event, **fields)
 

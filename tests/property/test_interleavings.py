@@ -36,18 +36,23 @@ def violates(invariant: str, strategy: str):  # type: ignore[no-untyped-def]
 
 
 @pytest.mark.parametrize(
-    ("strategy", "invariant"), [("baseline", "no_loss"), ("lock", "no_loss"), ("lua", "buffered"), (ONE_BY_ONE, "buffered")]
+    ("strategy", "invariant"),
+    [("baseline", "no_loss"), ("lock", "no_loss"), ("lua", "buffered"), (ONE_BY_ONE, "buffered")],
 )
 def test_a_known_violation_is_found_and_shrunk(strategy: str, invariant: str) -> None:
     found = find(
-        interleavings(), violates(invariant, strategy), settings=settings(max_examples=2_000, database=None, derandomize=True)
+        interleavings(),
+        violates(invariant, strategy),
+        settings=settings(max_examples=2_000, database=None, derandomize=True),
     )
     assert len(found.case.sendings) <= 3
 
 
 @given(data=st.data())
 @settings(max_examples=5)
-def test_a_failing_check_names_the_line_that_replays_it(data: st.DataObject, tmp_path_factory: pytest.TempPathFactory) -> None:
+def test_a_failing_check_names_the_line_that_replays_it(
+    data: st.DataObject, tmp_path_factory: pytest.TempPathFactory
+) -> None:
     out = tmp_path_factory.mktemp("traces")
     interleaving = data.draw(interleavings())
     try:
