@@ -62,7 +62,7 @@ def _races_not_found(rows: list[dict[str, Any]]) -> list[Difference]:
         entry = known_verdicts().get(strategy, {}).get(scenario, {}).get(row["invariant"], {})
         for race in entry.get("certain_races", ()):
             expected.setdefault((strategy, race), []).append(scenario)
-        found.update((strategy, race) for race in row["causes"])
+        found.update((strategy, race) for race in row["cause_runs"])
     return [
         Difference(strategy, ", ".join(dict.fromkeys(scenarios)), f"race {race}", "violated", "not found")
         for (strategy, race), scenarios in expected.items()
@@ -77,7 +77,7 @@ def written_down(rows: list[dict[str, Any]]) -> dict[str, Any]:
         if row["verdict"] == "violated":
             entry = {
                 "certain": row["violations"] >= CERTAIN_SHARE * row["applicable_runs"],
-                "races": sorted(row["causes"]),
+                "races": sorted(row["cause_runs"]),
                 "certain_races": sorted(c for c, n in row["cause_runs"].items() if n >= CERTAIN_SHARE * row["runs"]),
             }
             scenarios = violated.setdefault(row["strategy"], {})

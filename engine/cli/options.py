@@ -95,3 +95,9 @@ def in_view(work: Callable[..., Any], selection: dict[str, Any]) -> Any:
             bar.update(task, description=label, completed=done, total=total)
 
         return work(**selection, progress=progress)
+
+
+def without_secrets(url: str) -> str:
+    """A server's address without its user and password."""
+    scheme, separator, rest = url.partition("://")
+    return f"{scheme}{separator}{rest.rpartition('@')[2]}"

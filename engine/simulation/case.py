@@ -94,7 +94,9 @@ class Case:
     def from_json(cls, plain: Mapping[str, Any]) -> "Case":
         """The case that `to_json` wrote. Raises `TypeError`, `KeyError` or `ValueError` if it is none."""
         values = {name: _tuples(value) for name, value in plain.items() if name not in ("sendings", "settings")}
-        sendings = tuple(Sending(**(each | {"repeats_ms": tuple(each["repeats_ms"])})) for each in plain["sendings"])
+        sendings = tuple(
+            Sending(**(each | {"repeats_ms": tuple(each.get("repeats_ms", ()))})) for each in plain["sendings"]
+        )
         return cls(sendings=sendings, settings=dict(plain.get("settings", {})), **values)
 
 

@@ -251,6 +251,5 @@ def redis_client() -> "redis.asyncio.Redis":
         socket_connect_timeout=5,
         retry=Retry(NoBackoff(), 0),
         protocol=2,
-        lib_name=None,
-        lib_version=None,
+        driver_info=None,
     )

@@ -63,7 +63,8 @@ class SimDatabase(Database):
 
     def drop(self, key: bytes) -> None:
         """A key goes by itself: its time is over, or it is evicted. Who watches it must know."""
-        self.notify_watch(key)
+        for session in self._watches.get(key, ()):
+            session.notify_watch()
         del self._dict[key]
 
     def expired(self, item: Any) -> bool:
@@ -95,6 +96,12 @@ class SimSocket(FakeSocket):
     def put_response(self, msg: Any) -> None:
         """Keep a reply until the network takes it."""
         self.replies.append(msg)
+
+    def recover(self, why: str) -> None:
+        """Answer with an error after a failure within fakeredis, which ends its parser."""
+        self._parser = self._parse_commands()
+        self._parser.send(None)
+        self.replies[:] = [redis_py.ResponseError(why)]
 
     def _blocking(self, timeout: float | None, func: Any, shape: Any = None) -> Any:
         # A blocked client would need a thread. The network parks it instead, and gives the command again when a key
@@ -153,7 +160,11 @@ class RedisServer:
         session.blocked_for = None
         database.reads.clear()
         database.writes.clear()
-        session.sendall(request)
+        try:
+            session.sendall(request)
+        except Exception as error:
+            # fakeredis itself failed, as its cjson does on integers beyond 64 bits: the client sees an error.
+            session.recover(f"the simulated server could not do this: {type(error).__name__}: {error}")
         if session.replies:
             result = session.replies[0]
             reply = encode_reply(result, 2) if not isinstance(result, bytes) else _bulk_or_status(result)

@@ -1,7 +1,7 @@
 """A deliberately simple correct design: each message is recorded in Redis and handed over by itself, under its id."""
 
 import json
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from engine.buffer import Conversation, HandOverError, Message, Receipt, Strategy
 
@@ -21,7 +21,8 @@ class OneByOne(Strategy):
 
     async def tick(self) -> None:
         """Hand over what is recorded, each under its own id, and forget it when it is done."""
-        for field, value in sorted((await self.runtime.redis.hgetall("waiting")).items()):
+        waiting: dict[Any, Any] = await self.runtime.redis.hgetall("waiting")
+        for field, value in sorted(waiting.items()):
             instance, phone, message_id = json.loads(field)
             text, data = json.loads(value)
             conversation = Conversation(instance_name=instance, user_phone=phone)

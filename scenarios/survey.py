@@ -1,0 +1,38 @@
+"""The survey behind the reviewed file: every built-in strategy through every scenario, seed 0, nothing shrunk.
+
+    python -m scenarios.survey > known_verdicts.json
+
+The test of the known verdicts makes the same survey and compares; a difference is looked at by a person before it is written.
+"""
+
+import json
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+from engine.buffer.catalogue import BUILT_IN
+from scenarios.batch import Plan
+from scenarios.catalogue import SCENARIOS
+from scenarios.expectations import written_down
+from scenarios.result import result_document
+from scenarios.verify import pool_of, run_all
+
+
+def survey(
+    strategies: Sequence[str] = tuple(BUILT_IN), scenarios: Sequence[str] = tuple(SCENARIOS), jobs: int | None = None
+) -> list[dict[str, Any]]:
+    """The verdict rows of all these strategies in all these scenarios, under their default numbers of runs."""
+    wanted = {
+        Plan(strategy=strategy, scenario=scenario, policy="portfolio", seed=0): SCENARIOS[scenario].runs
+        for strategy in strategies
+        for scenario in scenarios
+    }
+    with pool_of(jobs) as pool:
+        tallies = run_all(pool, wanted, None, None)
+    rows: list[dict[str, Any]] = result_document(tallies, {}, seed=0, elapsed_s=1, settings={})["rows"]
+    return rows
+
+
+if __name__ == "__main__":
+    json.dump(written_down(survey()), sys.stdout, indent=1, sort_keys=True)
+    sys.stdout.write("\n")
