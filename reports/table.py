@@ -61,6 +61,7 @@ def text_table(document: Document) -> str:
 def rich_table(document: Document) -> "Table":
     """The table for a terminal."""
     from rich.table import Table
+    from rich.text import Text
 
     table = Table(show_header=True, header_style="bold", pad_edge=False, box=None)
     table.add_column("strategy")
@@ -73,7 +74,8 @@ def rich_table(document: Document) -> "Table":
         if last is not None and strategy != last:
             table.add_section()
         shown = [_styled(cell) for cell in each]
-        table.add_row(strategy if strategy != last else "", scenario, str(runs), *shown)
+        # Texts, not strings: a strategy's path may hold what Rich would take for markup.
+        table.add_row(Text(strategy if strategy != last else ""), Text(scenario), str(runs), *shown)
         last = strategy
     table.caption = LEGEND
     return table

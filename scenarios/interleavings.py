@@ -24,7 +24,7 @@ from scenarios.trace import Trace, marks_of
 #: Offsets where designs break: the grace window, the end of the delay, and what comes while the processor works.
 EDGES_MS = (0, 7_499, 7_500, 7_999, 8_000, 8_001, 8_499, 8_500, 9_000)
 #: How many choices Hypothesis makes in one run; the rest take their default.
-DRAWS = 150
+DRAWS = 60
 
 
 class HypothesisScheduler:

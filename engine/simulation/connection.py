@@ -135,8 +135,8 @@ class Connection(asyncio.Transport):
         self.close()
 
     def is_closing(self) -> bool:
-        """Whether it is closed or broken."""
-        return self._closing
+        """Whether it is closed or broken, or the run is over."""
+        return self._closing or self._link.loop.is_closed()
 
     def get_extra_info(self, name: str, default: Any = None) -> Any:
         """Nothing is known of a simulated socket."""

@@ -243,9 +243,17 @@ class Functions:
         )
 
 
+class ClientConnection(redis.asyncio.Connection):
+    """redis-py's own connection. When a run is over it is dropped where it stands: there is nothing to release."""
+
+    def __del__(self, *_: object) -> None:
+        """Nothing: redis-py would warn of a connection that was not closed."""
+
+
 def redis_client() -> "redis.asyncio.Redis":
     """The client that a strategy gets: bytes, a time-out of 5 s, no retries, no handshake (RESP2, no library name)."""
-    return redis.asyncio.Redis(
+    pool = redis.asyncio.ConnectionPool(
+        connection_class=ClientConnection,
         host="redis.internal",
         socket_timeout=5,
         socket_connect_timeout=5,
@@ -253,3 +261,4 @@ def redis_client() -> "redis.asyncio.Redis":
         protocol=2,
         driver_info=None,
     )
+    return redis.asyncio.Redis(connection_pool=pool)

@@ -27,7 +27,10 @@ _RANDOM_NAMES = tuple(
     for name in random_module.__all__
     if name not in ("Random", "SystemRandom") and callable(getattr(random_module, name))
 )
-_TIME_NAMES = ("time", "time_ns", "monotonic", "monotonic_ns", "perf_counter", "perf_counter_ns", "sleep")
+#: Clocks of the time module, in seconds and in nanoseconds.
+_CLOCKS = ("time", "monotonic", "perf_counter", "process_time", "thread_time", "clock_gettime")
+#: These read the clock only if they are not given a time; the number says after how many arguments that one comes.
+_OF_A_TIME = {"time.gmtime": 0, "time.localtime": 0, "time.ctime": 0, "time.asctime": 0, "time.strftime": 1}
 
 
 class NondeterminismError(UsageError):
@@ -83,11 +86,14 @@ class Guard:
     def _replacement(self, name: str, original: Any) -> Any:
         if name == "datetime.datetime":
             return self._datetime_class()
+        if name == "random.Random":
+            return self._random_class()
         simulated = self._simulated(name, original)
         guard = self
 
         def guarded(*args: Any, **kwargs: Any) -> Any:
-            if threading.get_ident() != guard._thread:
+            given = len(args) + len(kwargs)
+            if threading.get_ident() != guard._thread or given > _OF_A_TIME.get(name, given):
                 return original(*args, **kwargs)
             guard._check(name, sys._getframe(1))
             return simulated(*args, **kwargs)
@@ -100,13 +106,21 @@ class Guard:
         def clock() -> float:
             return self._clock()
 
+        if name == "random._urandom":
+            return stream.randbytes
         if name.startswith("random."):
             return getattr(stream, name[7:])  # type: ignore[no-any-return]
+        if name.startswith("time.") and name.endswith("_ns"):
+            return lambda *_: round(clock() * 1000) * 1_000_000
+        gmtime = time_module.gmtime
         table: dict[str, Callable[..., Any]] = {
-            "time.time_ns": lambda: round(clock() * 1000) * 1_000_000,
-            "time.monotonic_ns": lambda: round(clock() * 1000) * 1_000_000,
-            "time.perf_counter_ns": lambda: round(clock() * 1000) * 1_000_000,
             "time.sleep": lambda _seconds: None,
+            "time.gmtime": lambda: gmtime(clock()),
+            "time.localtime": lambda: gmtime(clock()),
+            "time.ctime": lambda: time_module.asctime(gmtime(clock())),
+            "time.asctime": lambda: original(gmtime(clock())),
+            "time.strftime": lambda shape: original(shape, gmtime(clock())),
+            "time.clock_gettime": lambda _clock: clock(),
             "uuid.uuid1": lambda *_, **__: uuid.UUID(int=stream.getrandbits(128), version=1),
             "uuid.uuid4": lambda: uuid.UUID(int=stream.getrandbits(128), version=4),
             "os.urandom": stream.randbytes,
@@ -145,6 +159,25 @@ class Guard:
 
         return GuardedDatetime
 
+    def _random_class(self) -> type:
+        guard, real, stream = self, random_module.Random, self._random
+
+        class Meta(type):
+            def __instancecheck__(cls, instance: object) -> bool:
+                return isinstance(instance, real)
+
+            def __subclasscheck__(cls, subclass: type) -> bool:
+                return issubclass(subclass, real)
+
+        class GuardedRandom(real, metaclass=Meta):  # type: ignore[misc, valid-type]
+            def __init__(self, x: Any = None) -> None:
+                if x is None:  # then it would seed itself from the machine
+                    guard._check("random.Random", sys._getframe(1))
+                    x = stream.getrandbits(64)
+                super().__init__(x)
+
+        return GuardedRandom
+
     def _check(self, name: str, frame: FrameType) -> None:
         filename = frame.f_code.co_filename
         if not is_strategy_file(filename):
@@ -161,9 +194,14 @@ def _originals() -> list[tuple[str, Any]]:
 
 
 _PLACES: list[tuple[ModuleType, str, Any]] = [
-    *((time_module, name, getattr(time_module, name)) for name in _TIME_NAMES),
+    *(
+        (time_module, name, getattr(time_module, name))
+        for name in (*_CLOCKS, *(f"{clock}_ns" for clock in _CLOCKS), *(name[5:] for name in _OF_A_TIME), "sleep")
+    ),
     *((random_module, name, getattr(random_module, name)) for name in _RANDOM_NAMES),
     (dt, "datetime", dt.datetime),
+    (random_module, "Random", random_module.Random),
+    (random_module, "_urandom", os.urandom),  # what SystemRandom and secrets read
     (uuid, "uuid1", uuid.uuid1),
     (uuid, "uuid4", uuid.uuid4),
     (os, "urandom", os.urandom),

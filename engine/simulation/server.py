@@ -126,7 +126,7 @@ class Executed:
         self.reads = reads
         self.writes = writes
         self.blocked_for = blocked_for
-        self.error = str(result) if isinstance(result, Exception) else None
+        self.error = text(reply[1:].strip()) if isinstance(result, Exception) else None
 
 
 class RedisServer:
@@ -232,8 +232,9 @@ class ServerPool:
         """An empty server."""
         if self._server is None:
             self._server = FakeServer(version=(7, 2), server_type="redis")
+            _let_lua_be_stopped(self._server)
         server = self._server
-        lock = threading.Lock()
+        lock = threading.Lock()  # a new one: a run that a bound ended may have left the last one locked
         server.lock = lock
         server.dbs = defaultdict(lambda: SimDatabase(lock))
         server.script_cache.clear()
@@ -242,6 +243,13 @@ class ServerPool:
         server.scan_cursors.clear()
         server._next_client_id = 1
         return server
+
+
+def _let_lua_be_stopped(server: FakeServer) -> None:
+    """Come back to Python now and then, so that the bound on CPU time also stops a script that never ends."""
+    lua = SimSocket(server)._get_server_runtime(server)
+    set_hook = lua.eval("function(breathe, instructions) debug.sethook(function() breathe() end, '', instructions) end")
+    set_hook(lambda: None, 1_000_000)
 
 
 def _bulk_or_status(value: bytes) -> bytes:

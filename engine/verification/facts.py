@@ -179,7 +179,8 @@ class Facts:
     def _handover_failed(self, index: int, event: Event) -> None:
         handover = self.handovers[event["call"]]
         handover.failed = index
-        handover.refused = handover.refused or bool(event.get("refused"))
+        if event.get("refused") and not handover.refused:
+            handover.refused, handover.refused_at = True, index
 
     def _delivery_posted(self, index: int, event: Event) -> None:
         delivery = self.deliveries[event["call"]] = Delivery(event["function"], index)

@@ -60,8 +60,9 @@ def _explain(facts: Facts, judgements: list[Judgement]) -> list[Judgement]:
         return judgements
     try:
         matches = matches_in(facts, invariants=violated)
-    except Exception:  # an explanation is a courtesy: the verdict stands without it
-        return judgements
+    except Exception as error:  # the verdict stands without its explanation, and says that this is missing
+        told = f"no race was looked for: {type(error).__name__}: {error}"
+        return [replace(each, error=told) if each.violations else each for each in judgements]
     return [
         replace(each, violations=tuple([_explained(violation, matches) for violation in each.violations]))
         for each in judgements

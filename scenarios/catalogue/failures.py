@@ -2,6 +2,7 @@
 
 import random
 from dataclasses import replace
+from typing import Any
 
 from engine.simulation.case import DAGGER_FAULTS, FAULTS, PROCESSOR_FAILURES, Case, Sending
 from scenarios.catalogue.drawing import burst, case, near_edge, phone
@@ -48,10 +49,16 @@ def _ttl(rng: random.Random, _strategy: str) -> Case:
 
 def _cleanup_race(rng: random.Random, _strategy: str) -> Case:
     # A processed buffer must be older than 600 s to be cleaned up, so it must live longer than the plan lets it.
-    settings = {"PROCESSED_BUFFER_TTL": 700}
-    minute_ms = rng.randint(11, 11) * 60_000
-    again = [minute_ms + rng.choice([0, rng.randint(-1_500, 1_500)]) for _ in range(rng.randint(1, 3))]
-    return case(burst(rng, [0, *again]), settings=settings, instants_ms=(7_500, 8_000, 8_500, minute_ms))
+    # The first cleanup that finds one is the eleventh of the plan's, and each begins an interval after the one before has
+    # *ended*: by then nobody knows when. So most draws have a single cleanup, at a known time.
+    interval_s = rng.choice([60, 640, 640, 640])
+    settings = {"PROCESSED_BUFFER_TTL": 700, "CLEANUP_INTERVAL_SECONDS": interval_s}
+    if interval_s == 60:
+        at_ms = rng.randint(660_000, 668_000)
+    else:
+        at_ms = interval_s * 1_000 + rng.choice([0, rng.randint(-1_200, 400)])
+    again = [at_ms, *(at_ms + rng.randint(0, 2_000) for _ in range(rng.randint(0, 2)))]
+    return case(burst(rng, [0, *again]), settings=settings, instants_ms=(7_500, 8_000, 8_500, at_ms))
 
 
 def _retired(rng: random.Random, _strategy: str) -> Case:
@@ -89,6 +96,24 @@ def _processor_slow(rng: random.Random, _strategy: str) -> Case:
     return case(_few(rng), processor_failures=("slow",) * rng.randint(1, 3), heal_ms=10_000)
 
 
+def _delivery_repeats(rng: random.Random, _strategy: str) -> Case:
+    work_ms = rng.choice([1_000, 5_000, 15_000])
+    return case(
+        _few(rng),
+        faults=("delivery_repeated",),
+        fault_budget=3,
+        fault_rate=0.8,
+        heal_ms=60_000,
+        processor_ms=(work_ms // 2, work_ms),
+    )
+
+
+#: Kinds that have a few sites in a run rather than dozens: at the usual rates they would hardly ever strike.
+_RARE_SITES = frozenset(
+    {"clock_skew", "processor_failure", "webhook_repeated", "delivery_repeated", "processor_too_slow"}
+)
+
+
 def _with_faults(rng: random.Random, kinds: tuple[str, ...]) -> Case:
     sendings = _few(rng)
     if rng.random() < 0.25:
@@ -100,7 +125,7 @@ def _with_faults(rng: random.Random, kinds: tuple[str, ...]) -> Case:
         sendings,
         faults=kinds,
         fault_budget=3,
-        fault_rate=rng.choice([0.01, 0.03, 0.1]),
+        fault_rate=rng.choice([0.3, 0.6] if _RARE_SITES.issuperset(kinds) else [0.01, 0.03, 0.1]),
         heal_ms=last_ms + rng.choice([20_000, 60_000, 200_000, 700_000]),
         provider_retries=rng.randint(0, 3),
         functions=rng.choice([2, 3]),
@@ -109,7 +134,22 @@ def _with_faults(rng: random.Random, kinds: tuple[str, ...]) -> Case:
 
 def _any_fault(rng: random.Random, _strategy: str) -> Case:
     kinds = tuple(kind for kind in FAULTS if rng.random() < 0.5) or FAULTS
-    return _with_faults(rng, kinds)
+    drawn = _with_faults(rng, kinds)
+    # One rate for all kinds leaves those with few sites out, so one of them may be planned instead, in the same budget.
+    rare = [kind for kind in kinds if kind in _RARE_SITES and kind != "delivery_repeated"]
+    if not rare or rng.random() < 0.5:
+        return drawn
+    return replace(drawn, fault_budget=2, **_planned(rng, rng.choice(rare), drawn))
+
+
+def _planned(rng: random.Random, kind: str, drawn: Case) -> dict[str, Any]:
+    """The fields of a case that plan one fault of this kind."""
+    if kind == "clock_skew":
+        return {"clock_offsets_ms": (rng.randint(-60_000, 60_000),)}
+    if kind == "processor_failure":
+        return {"processor_failures": ("ok",) * rng.randint(0, 1) + (rng.choice(PROCESSOR_FAILURES),)}
+    repeat_ms = rng.choice([0, 500, 8_000, 20_000])
+    return {"sendings": (replace(drawn.sendings[0], repeats_ms=(repeat_ms,)), *drawn.sendings[1:])}
 
 
 def _steady(rng: random.Random, _strategy: str) -> Case:
@@ -157,6 +197,9 @@ SCENARIOS = (
         summary="the provider sends the same message id again",
         sample=_webhook_repeats,
         runs=150,
+    ),
+    Scenario(
+        name="delivery_repeats", summary="the same delivery call arrives twice", sample=_delivery_repeats, runs=100
     ),
     Scenario(name="outage", summary="Redis cannot be reached for a while", sample=_outage, runs=120),
     Scenario(

@@ -40,8 +40,11 @@ def _hostile_payloads(rng: random.Random, _strategy: str) -> Case:
     sendings = [replace(sending, data=_hostile_data(rng)) for sending in sendings]
     odd = rng.randrange(3)
     sendings[odd] = replace(sendings[odd], message_id=rng.choice(_IDS[1:]) + f"-{odd}")
-    size = rng.choice([10, 1_000, 100_000])
+    size = rng.choice([10, 1_000, 100_000]) if rng.random() < 0.98 else 600_000  # bytes: up to three times as many
     sendings[2] = replace(sendings[2], text=rng.choice(["x", "é", "\\", '"', "\ud800"]) * size)
+    if rng.random() < 0.2:  # an id again, with another text: the first payload counts
+        again = replace(sendings[odd], text="another text", at_ms=sendings[odd].at_ms + 3_000, label="m4")
+        sendings = [*sendings, again]
     return case(sendings)
 
 

@@ -2,6 +2,7 @@
 
 import json
 import random
+from dataclasses import replace
 from functools import cache
 from importlib import resources
 from typing import Any
@@ -66,13 +67,26 @@ def burst_timing() -> dict[str, Any]:
 
 
 def real_offsets(rng: random.Random) -> list[int]:
-    """The arrivals of one real burst: whole seconds as counted, uniform within the second."""
+    """The arrivals of one real burst, in milliseconds after its first message (the 0 in front).
+
+    Seconds are drawn as they were counted, and uniformly within the second. Drawn so that the counted shares come out:
+    how many messages within 8 s, whether there is one at 8 to 16 s, and how often there is one in each later second.
+    """
     timing = burst_timing()
-    mean_later = sum(timing["offset_s"].values()) / timing["bursts"]
-    count = sum(rng.random() < mean_later / 4 for _ in range(4))
-    seconds, weights = zip(*timing["offset_s"].items(), strict=True)
-    chosen = rng.choices(seconds, weights, k=count)
-    return [0, *(int(second) * 1_000 + rng.randrange(1_000) for second in chosen)]
+    counts = {int(second): count for second, count in timing["offset_s"].items()}
+    sizes = timing["messages_within_8_s"]
+    size = int(rng.choices(list(sizes), list(sizes.values()))[0])
+    chosen = _seconds(rng, counts, range(8), size - 1)
+    if rng.random() < timing["bursts_with_a_message_at_8_to_16_s"] / timing["bursts"]:
+        # The bursts that have one there have a second one as often as makes the mean right.
+        mean = sum(counts[second] for second in range(8, 16)) / timing["bursts_with_a_message_at_8_to_16_s"]
+        chosen += _seconds(rng, counts, range(8, 16), 1 + (rng.random() < mean - 1))
+    chosen += [second for second in range(16, 31) if rng.random() < counts[second] / timing["bursts"]]
+    return [0, *sorted(second * 1_000 + rng.randrange(1_000) for second in chosen)]
+
+
+def _seconds(rng: random.Random, counts: dict[int, int], among: range, how_many: int) -> list[int]:
+    return rng.choices(among, [counts[second] for second in among], k=how_many)
 
 
 def _real_chat(rng: random.Random, _strategy: str) -> Case:
@@ -84,8 +98,6 @@ def _real_chat(rng: random.Random, _strategy: str) -> Case:
 
 
 def _blank_texts(rng: random.Random, _strategy: str) -> Case:
-    from dataclasses import replace
-
     sendings = burst(rng, [0, *(rng.randint(0, 7_000) for _ in range(rng.randint(0, 2)))])
     blank = rng.randrange(len(sendings))
     sendings[blank] = replace(sendings[blank], text=rng.choice(["", " ", "\n\t"]))

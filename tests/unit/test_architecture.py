@@ -116,7 +116,7 @@ def test_imports_go_one_way(room: str) -> None:
 
 def test_every_installed_package_is_a_room_with_rules() -> None:
     rooms = {f"engine.{path.name}" for path in (ROOT / "engine").iterdir() if path.is_dir() and path.name[0] != "_"}
-    assert rooms | {"scenarios", "reports"} == set(MAY_IMPORT)
+    assert rooms | {"scenarios", "reports"} <= set(MAY_IMPORT)
 
 
 def test_the_buffer_needs_no_library_of_the_extras() -> None:
@@ -126,12 +126,11 @@ def test_the_buffer_needs_no_library_of_the_extras() -> None:
 
 
 def test_a_field_design_imports_from_the_engine_s_buffer_alone() -> None:
+    # What the designs share lies beside them and is held to the same rule, so all that they reach is engine.buffer.
     for path in python_files("scenarios/gallery"):
-        if path.name != "__init__.py":
-            used = {module for module in imports(ast.parse(path.read_text("utf-8"))) if of_project(module)}
-            assert used <= {"engine.buffer"}, (
-                f"{relative(path)} imports {sorted(used)}: only engine.buffer is its contract"
-            )
+        used = {module for module in imports(ast.parse(path.read_text("utf-8"))) if of_project(module)}
+        foreign = {module for module in used if module != "engine.buffer" and not within(module, "scenarios.gallery")}
+        assert not foreign, f"{relative(path)} imports {sorted(foreign)}: only engine.buffer is its contract"
 
 
 def test_a_subcommand_imports_what_it_needs_only_when_called() -> None:

@@ -26,20 +26,41 @@ def nobody_schedules(scene: Scene) -> Iterator[Found]:
 
 
 def lost_after_claim(scene: Scene) -> Iterator[Found]:
-    """The processor fails after the buffer was marked processed."""
+    """The buffer is marked processed, and then the processor fails, or the batch never gets to it."""
     for message in scene.facts.lost:
-        key = buffer_key(message.conversation)
-        for batch in scene.batches(message.conversation):
-            if message not in batch.members or batch.failed is None:
-                continue
-            claim = scene.last_read(key, batch.function, batch.sent)
-            if claim is not None and scene.name(claim) in ("EVAL", "EVALSHA") and key in scene.history[claim]["writes"]:
-                told = (
-                    f"the batch with {message.label} was marked processed at {scene.at(claim)}, before the processor failed "
-                    f"at {scene.at(batch.failed)}: a retry finds nothing to do"
-                )
-                yield told, (claim, batch.sent, batch.failed), (message.label,)
-                break
+        key, appended = buffer_key(message.conversation), scene.appended(message)
+        claim = None if appended is None else _claim_after(scene, key, appended)
+        if claim is None:
+            continue
+        failed = [b for b in scene.batches(message.conversation) if message in b.members and b.failed is not None]
+        if failed and failed[0].failed is not None:
+            what, at = "before the processor failed", failed[0].failed
+        elif not message.handovers:
+            gone = (
+                i
+                for i, e in scene.events("redis.failed", "function.stopped")
+                if i > claim and e["function"] == scene.by(claim)
+            )
+            what, at = f"before {scene.by(claim)} was cut off", next(gone, -1)
+        else:
+            continue
+        if at < 0:
+            continue
+        told = f"the batch with {message.label} was marked processed at {scene.at(claim)}, {what} at {scene.at(at)}: a retry finds nothing to do"
+        reported = next((i for i in scene.facts.talk(message.conversation).statuses if i > at), None)
+        if reported is not None and scene.history[reported]["status"] == "success":
+            yield f'{told} and reports "success" at {scene.at(reported)}', (claim, at, reported), (message.label,)
+        else:
+            yield told, (claim, at), (message.label,)
+
+
+def _claim_after(scene: Scene, key: str, appended: int) -> int | None:
+    """The first script after an append that marked the buffer processed: an add brings a message, a claim does not."""
+    for index in scene.of_key(key, writes=True):
+        message = scene.history[index]["args"][4:5]
+        if index > appended and scene.name(index) in ("EVAL", "EVALSHA") and not "".join(message).startswith("{"):
+            return index
+    return None
 
 
 def added_and_fallen_back(scene: Scene) -> Iterator[Found]:
@@ -49,8 +70,18 @@ def added_and_fallen_back(scene: Scene) -> Iterator[Found]:
         if appended is None or len(message.effects) < 2:
             continue
         for batch in message.handovers:
-            if len(batch.members) == 1 and batch.sent > appended and batch.key is None:
-                told = f"{message.label} was stored at {scene.at(appended)}, but its function saw an error and handed it over by itself at {scene.at(batch.sent)} as well"
+            during = any(
+                call.function == batch.function
+                and call.arrived is not None
+                and call.arrived < batch.sent
+                and (call.answered is None or batch.sent < call.answered)
+                for call in message.calls
+            )
+            if during and batch.sent > appended and len(batch.members) == 1 and batch.key is None:
+                told = (
+                    f"{message.label} was stored at {scene.at(appended)}, but its function saw an error and handed it over by"
+                    f" itself at {scene.at(batch.sent)} as well"
+                )
                 yield told, (appended, batch.sent, message.effects[-1][0]), (message.label,)
                 break
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from engine.verification.facts import Facts
-from engine.verification.history import Event
+from engine.verification.history import Event, canonical
 from engine.verification.records import HandOver, Names, Sent
 
 
@@ -49,15 +49,22 @@ class Scene:
         return next((i for i in self.of_key(key, writes=True) if i > after and self.by(i) == function), None)
 
     def appended(self, message: Sent) -> int | None:
-        """Where a message was written to its conversation's buffer: the write by the function that took its call."""
-        key = buffer_key(message.conversation)
+        """Where a message was written to its conversation's buffer: a write by the function that took its call.
+
+        A function may serve several calls at once. The first of its writes that shows the message's id is the one; where
+        the id is not shown (arguments are cut), the last one before the answer.
+        """
+        key, shown = buffer_key(message.conversation), f'"messageId":{canonical(message.id)}'
         for call in message.calls:
             if call.arrived is None:
                 continue
             end = call.answered if call.answered is not None else len(self.history)
-            for index in self.of_key(key, writes=True):
-                if call.arrived < index <= end and self.by(index) == call.function:
-                    return index
+            found = [
+                i for i in self.of_key(key, writes=True) if call.arrived < i <= end and self.by(i) == call.function
+            ]
+            named = [i for i in found if any(shown in argument for argument in self.history[i]["args"])]
+            if found:
+                return named[0] if named else found[-1] if call.answered is not None else found[0]
         return None
 
     def batches(self, names: Names) -> list[HandOver]:
@@ -72,10 +79,20 @@ class Scene:
 
 
 def buffer_key(names: Names) -> str:
-    """The plan's key of a conversation's buffer."""
-    return f"msg_buffer:{names[0]}:{names[1]}"
+    """The plan's key of a conversation's buffer, as a history shows it."""
+    return _shown_key("msg_buffer", names)
 
 
 def lock_key(names: Names) -> str:
-    """The plan's key of a conversation's lock."""
-    return f"lock:{names[0]}:{names[1]}"
+    """The plan's key of a conversation's lock, as a history shows it."""
+    return _shown_key("lock", names)
+
+
+def _shown_key(prefix: str, names: Names) -> str:
+    # Names may hold lone surrogates: keys are bytes, and histories show what is no UTF-8 by its digits.
+    return f"{prefix}:{names[0]}:{names[1]}".encode("utf-8", "surrogatepass").decode("utf-8", "backslashreplace")
+
+
+def over(handover: HandOver) -> int | None:
+    """Where its function learnt how a hand-over ended."""
+    return handover.confirmed if handover.confirmed is not None else handover.failed

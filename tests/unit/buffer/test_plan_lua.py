@@ -13,7 +13,7 @@ FALLBACK = Receipt(success=False, fallback_to_immediate=True)
 async def test_an_add_is_a_script_and_a_second_get(world: World) -> None:
     strategy = world.make(Lua)
     assert await strategy.receive(message(1, data={"a": "b"})) == Receipt(buffer_created=True)
-    assert world.redis.commands == ["EVAL", "GET", "SETEX"]
+    assert world.redis.commands == ["EVALSHA", "EVAL", "GET", "SETEX"]
     document = await world.document()
     assert document is not None
     assert document["messages"][0]["messageData"] == {"a": "b"}
@@ -56,7 +56,7 @@ async def test_a_processed_buffer_sends_messages_past_it(world: World) -> None:
     assert await strategy.receive(message(2)) == FALLBACK
 
 
-@pytest.mark.parametrize(("command", "stored"), [("EVAL", False), ("GET", True)])
+@pytest.mark.parametrize(("command", "stored"), [("EVALSHA", False), ("GET", True)])
 async def test_any_error_falls_back_even_when_the_message_is_stored(world: World, command: str, stored: bool) -> None:
     strategy = world.make(Lua)
     world.redis.failing = {command}

@@ -1,0 +1,78 @@
+"""Options that are refused say in one line what is wrong and what there is."""
+
+from pathlib import Path
+
+import pytest
+
+from engine.buffer.errors import UsageError
+from engine.cli import options
+
+KINDS = ("stall", "crash", "reply_lost")
+
+
+def test_an_unknown_name_is_answered_with_the_nearest_and_all() -> None:
+    with pytest.raises(UsageError, match=r"did you mean crash\? there are none, all, stall, crash, reply_lost"):
+        options.faults_of(["crahs"], KINDS)
+
+
+def test_no_fault_option_means_what_each_scenario_says() -> None:
+    assert options.faults_of(None, KINDS) is None
+    assert options.faults_of([], KINDS) is None
+
+
+def test_kinds_given_twice_count_once_and_keep_their_order() -> None:
+    assert options.faults_of(["stall", "crash", "stall"], KINDS) == ["stall", "crash"]
+
+
+def test_none_and_a_kind_exclude_each_other() -> None:
+    with pytest.raises(UsageError, match="--fault none excludes --fault crash"):
+        options.faults_of(["crash", "none"], KINDS)
+
+
+def test_a_setting_is_a_name_and_a_value_which_may_hold_equals_signs() -> None:
+    assert options.settings_of(["buffer_delay_ms=9000", "REDIS_URL=redis://h?a=b"]) == {
+        "BUFFER_DELAY_MS": "9000",
+        "REDIS_URL": "redis://h?a=b",
+    }
+
+
+@pytest.mark.parametrize("pair", ["BUFFER_DELAY_MS", "=1", "  =1"])
+def test_a_setting_without_a_name_or_an_equals_sign_is_refused(pair: str) -> None:
+    with pytest.raises(UsageError, match="NAME=VALUE"):
+        options.settings_of([pair])
+
+
+@pytest.mark.parametrize("value", [0, -1, float("nan"), float("inf")])
+def test_a_number_below_its_least_or_not_finite_is_refused(value: float) -> None:
+    with pytest.raises(UsageError, match="--runs"):
+        options.at_least("--runs", value, 1)
+    with pytest.raises(UsageError, match="--seconds"):
+        options.above_zero("--seconds", value)
+
+
+def test_a_number_that_is_left_out_or_large_enough_is_taken() -> None:
+    for value in (None, 1, 7):
+        options.at_least("--runs", value, 1)
+        options.above_zero("--seconds", value)
+    options.above_zero("--seconds", 0.5)
+
+
+def test_a_folder_may_be_missing_but_no_part_of_it_may_be_a_file(tmp_path: Path) -> None:
+    taken = tmp_path / "taken"
+    taken.write_text("")
+    assert options.folder("--out", tmp_path / "new" / "deep") == tmp_path / "new" / "deep"
+    for path in (taken, taken / "below"):
+        with pytest.raises(UsageError, match="taken is a file: give a folder"):
+            options.folder("--out", path)
+
+
+def test_a_file_to_read_must_be_there_and_be_a_file(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="there is no such file"):
+        options.file("replay", tmp_path / "missing.json")
+    with pytest.raises(UsageError, match="this is a folder"):
+        options.file("replay", tmp_path)
+
+
+def test_an_address_is_shown_without_its_password() -> None:
+    assert options.without_secrets("redis://user:p@ss@host:6379/0") == "redis://host:6379/0"
+    assert options.without_secrets("redis://host:6379/0") == "redis://host:6379/0"

@@ -1,0 +1,144 @@
+"""A timeline shows a short history whole, marks the steps in conflict, and folds what matters least in a long one."""
+
+from typing import Any
+
+import pytest
+
+from reports.timeline import LINES, short_key, summary_of, timeline
+
+KEY = "msg_buffer:bot:4915110000001"
+WHO = ["bot", "4915110000001"]
+
+
+def executed(t: int, function: str, *args: str, reply: str, reads: Any = (), writes: Any = ()) -> dict[str, Any]:
+    return {
+        "t": t,
+        "event": "redis.executed",
+        "command": t,
+        "function": function,
+        "args": list(args),
+        "reply": reply,
+        "reads": list(reads),
+        "writes": list(writes),
+    }
+
+
+def stored(*ids: str, processed: str = "false") -> str:
+    return '{"messages":[' + ",".join(f'{{"messageId":"{each}"}}' for each in ids) + f'],"processed":{processed}}}'
+
+
+def batch(*ids: str) -> list[dict[str, Any]]:
+    return [{"id": each, "text": each, "data": None} for each in ids]
+
+
+#: A message that comes between the read and the mark: m2 is accepted and never handed over.
+LOSS: list[dict[str, Any]] = [
+    {"t": 0, "event": "start", "strategy": "baseline", "scenario": "during_processing"},
+    {"t": 1_000, "event": "webhook.sent", "call": "w1", "conversation": WHO, "id": "ID-A", "text": "hi", "label": "m1"},
+    {"t": 1_010, "event": "webhook.arrived", "call": "w1", "function": "f1"},
+    executed(1_020, "f1", "PING", reply="PONG"),
+    executed(1_030, "f1", "GET", KEY, reply="nil", reads=[KEY]),
+    executed(1_040, "f1", "SETEX", KEY, "15", stored("ID-A"), reply="OK", writes=[KEY]),
+    {"t": 1_050, "event": "webhook.answered", "call": "w1", "function": "f1", "status": 200},
+    {"t": 9_000, "event": "timer", "function": "f1"},
+    {"t": 9_010, "event": "delivery.arrived", "call": "d1", "function": "f2", "conversation": WHO},
+    executed(9_020, "f2", "GET", KEY, reply=stored("ID-A"), reads=[KEY]),
+    {
+        "t": 9_030,
+        "event": "handover.sent",
+        "call": "h1",
+        "function": "f2",
+        "conversation": WHO,
+        "messages": batch("ID-A"),
+        "key": None,
+        "fence": None,
+    },
+    {"t": 9_100, "event": "webhook.sent", "call": "w2", "conversation": WHO, "id": "ID-B", "text": "yo", "label": "m2"},
+    {"t": 9_110, "event": "webhook.arrived", "call": "w2", "function": "f1"},
+    executed(9_120, "f1", "SETEX", KEY, "15", stored("ID-A", "ID-B"), reply="OK", writes=[KEY]),
+    {"t": 9_130, "event": "webhook.answered", "call": "w2", "function": "f1", "status": 200},
+    {"t": 12_000, "event": "handover.effect", "call": "h1", "conversation": WHO, "messages": batch("ID-A")},
+    executed(12_010, "f2", "SETEX", KEY, "30", stored("ID-A", "ID-B", processed="true"), reply="OK", writes=[KEY]),
+    {"t": 60_000, "event": "waiting", "conversation": WHO, "id": "ID-B"},
+]
+READ, LATE_ADD, MARK = 9, 13, 16
+
+
+def body(shown: str) -> list[str]:
+    """The lines of events, without the head and the foot."""
+    return [line for line in shown.splitlines()[1:] if not line.startswith("  →") and "bufferproof replay" not in line]
+
+
+def test_a_short_counterexample_fits_a_screen() -> None:
+    assert len(timeline(LOSS, events=[READ, LATE_ADD, MARK]).splitlines()) <= LINES
+
+
+def test_times_count_from_the_first_webhook_in_seconds() -> None:
+    lines = body(timeline(LOSS))
+    assert lines[0].split()[0] == "0.010"
+    assert any(line.split()[0] == "11.000" for line in lines)
+
+
+def test_the_steps_in_conflict_are_marked_and_no_others() -> None:
+    marked = [line for line in body(timeline(LOSS, events=[READ, LATE_ADD, MARK])) if line.startswith("►")]
+    assert [line.split()[0].lstrip("►") or line.split()[1] for line in marked] == ["8.020", "8.120", "11.010"]
+
+
+def test_there_is_a_column_for_each_function_that_acts() -> None:
+    head, *lines = timeline(LOSS).splitlines()
+    assert [name for name in head.split() if name.startswith("f")] == ["f1", "f2"]
+    delivery = next(line for line in lines if "delivery arrives" in line)
+    assert delivery.index("delivery arrives") == head.index("f2")
+
+
+def test_messages_are_called_by_their_labels() -> None:
+    shown = timeline(LOSS)
+    assert "EFFECT m1" in shown
+    assert "{m1, m2, processed}" in shown
+    assert "ID-A" not in shown
+
+
+def test_a_command_says_what_it_read_and_what_it_wrote() -> None:
+    lines = body(timeline(LOSS))
+    assert any("GET msg_buffer" in line and "→ nil" in line for line in lines)
+    assert any("SETEX msg_buffer" in line and "{m1}" in line for line in lines)
+
+
+def test_timers_are_noise() -> None:
+    assert "8.000" not in timeline(LOSS)
+
+
+def test_the_last_lines_explain_and_replay() -> None:
+    *_, explanation, replay = timeline(LOSS, explanation="m2 was lost", trace="traces/x.json").splitlines()
+    assert explanation.strip() == "→ m2 was lost"
+    assert replay.strip() == "replay: bufferproof replay traces/x.json"
+
+
+def long_history(steps: int) -> list[dict[str, Any]]:
+    """The loss with a function that polls in between."""
+    polls = [executed(9_131 + step, "f3", "EXISTS", "msg_timer:bot:1", reply="1", reads=["x"]) for step in range(steps)]
+    return [*LOSS[:15], *polls, *LOSS[15:]]
+
+
+@pytest.mark.parametrize("steps", [30, 300])
+def test_a_long_history_is_folded_and_says_how_much_was_left_out(steps: int) -> None:
+    history = long_history(steps)
+    events = [READ, LATE_ADD, MARK + steps]
+    lines = body(timeline(history, events=events))
+    assert len([line for line in lines if "more" not in line]) <= LINES
+    assert any("more" in line for line in lines)
+    assert sum(line.startswith("►") for line in lines) == len(events), "what is in conflict is never folded"
+
+
+def test_a_history_without_webhooks_is_shown_from_its_start() -> None:
+    shown = timeline([executed(500, "f1", "GET", KEY, reply="nil", reads=[KEY])])
+    assert "0.500" in shown
+
+
+def test_an_empty_history_is_a_head_alone() -> None:
+    assert len(timeline([]).splitlines()) == 1
+
+
+def test_a_value_without_messages_is_cut() -> None:
+    assert summary_of("x" * 99, {}) == "x" * 39 + "…"
+    assert short_key(KEY) == "msg_buffer"
