@@ -3,7 +3,7 @@
 import json
 import random
 from dataclasses import replace
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,7 @@ _TEXT_FIELDS = ("instance_name", "user_phone", "message_id", "text")
 def read_workload(path: Path) -> tuple[Sending, ...]:
     """The messages of a file, from the first one's time on. Raises `UsageError` naming the first bad line."""
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
+        lines = path.read_text(encoding="utf-8").split("\n")  # a text may hold other line separators as they are
     except OSError as error:
         raise UsageError(f"workload {path}: {error.strerror}: check the path") from None
     except UnicodeDecodeError:
@@ -55,7 +55,10 @@ def _at_ms(fields: dict[str, Any], where: str) -> int:
     at_ms = fields.get("sent_at_ms")
     if at_ms is None and isinstance(fields.get("sent_at"), str):
         try:
-            at_ms = round(datetime.fromisoformat(fields["sent_at"]).timestamp() * 1000)
+            sent_at = datetime.fromisoformat(fields["sent_at"])
+            if sent_at.tzinfo is None:
+                sent_at = sent_at.replace(tzinfo=UTC)  # not the zone of the machine that happens to read it
+            at_ms = round(sent_at.timestamp() * 1000)
         except ValueError:
             raise UsageError(f"{where}: sent_at {fields['sent_at']!r} is no ISO time") from None
     if isinstance(at_ms, bool) or not isinstance(at_ms, (int, float)) or at_ms != at_ms:

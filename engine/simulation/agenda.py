@@ -200,7 +200,7 @@ class Agenda:
             stream, f"hold {step.name}", 0, 1, shape=HOLD_RATE if step.kind == "hop" else "rate:0.5"
         ):
             return False
-        targets = self._known_instants(now, step.latest_ms)
+        targets = self._known_instants(step)
         if not targets:
             return False
         index = self.choices.number(stream, f"until {step.name}", 0, len(targets) - 1, shape="uniform")
@@ -208,16 +208,16 @@ class Agenda:
         self._schedule(step, targets[index] - now)
         return True
 
-    def _known_instants(self, after: int, until: int) -> list[int]:
+    def _known_instants(self, held: Step) -> list[int]:
         """The instants a step may be held to: the scenario's, live timers' due times and TTL ends with a ms around."""
         known = set(self._instants)
         for step in self._live:
-            if step.kind != "hop":
+            if step.kind != "hop" and step is not held:
                 known.update((step.due_ms - 1, step.due_ms, step.due_ms + 1))
         for end in self.ttl_ends():
             known.update((end - 1, end, end + 1))
-        known.add(until)
-        return sorted(t for t in known if after < t <= until)
+        known.add(held.latest_ms)
+        return sorted(t for t in known if self.now_ms < t <= held.latest_ms)
 
     def _take(self, step: Step) -> None:
         if not self.before_step(step):

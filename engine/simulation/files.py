@@ -11,6 +11,12 @@ _LIBRARY = tuple(
 
 
 @functools.cache
+def is_design_file(filename: str) -> bool:
+    """Whether a strategy's file is a design's own, not what the engine's buffer puts around every design."""
+    return is_strategy_file(filename) and Path(filename).resolve().parent != _PROJECT / "engine" / "buffer"
+
+
+@functools.cache
 def is_strategy_file(filename: str) -> bool:
     """Whether code of this file is a strategy's: not a library's, not the simulator's."""
     if filename.startswith("<"):  # generated code, such as a dataclass's

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from engine.simulation.agenda import Agenda, Step
 from engine.simulation.bounds import Bounds
-from engine.simulation.files import is_strategy_file
+from engine.simulation.files import is_design_file
 
 if TYPE_CHECKING:
     from engine.simulation.process import Process
@@ -245,11 +245,11 @@ def close_quietly(coroutine: Any) -> None:
 
 
 def where(coroutine: Any) -> str:
-    """Where a coroutine waits, in the innermost frame that is not a library's: `in receive (file.py:12)`."""
+    """Where a coroutine waits, in the innermost frame of the design's own: `in receive (file.py:12)`."""
     place = ""
     while coroutine is not None:
         frame = getattr(coroutine, "cr_frame", None)
-        if frame is not None and is_strategy_file(frame.f_code.co_filename):
+        if frame is not None and is_design_file(frame.f_code.co_filename):
             name = frame.f_code.co_filename.replace("\\", "/").rsplit("/", 1)[-1]
             place = f" in {frame.f_code.co_name} ({name}:{frame.f_lineno})"
         coroutine = getattr(coroutine, "cr_await", None)

@@ -51,6 +51,10 @@ class SimDatabase(Database):
         self.reads[ANY_KEY] = None
         return super().__iter__()
 
+    def __len__(self) -> int:
+        self.reads[ANY_KEY] = None
+        return super().__len__()
+
     def random_key(self) -> bytes | None:
         """A random key; which one depends on all."""
         self.reads[ANY_KEY] = None

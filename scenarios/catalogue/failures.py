@@ -152,7 +152,7 @@ def _planned(rng: random.Random, kind: str, drawn: Case) -> dict[str, Any]:
     return {"sendings": (replace(drawn.sendings[0], repeats_ms=(repeat_ms,)), *drawn.sendings[1:])}
 
 
-def _steady(rng: random.Random, _strategy: str) -> Case:
+def _steady(rng: random.Random, _strategy: str, *, failures: tuple[str, ...] | None = None) -> Case:
     # A buffer after the other, so that whatever comes late (a stalled command, a function that was paused) meets a
     # batch that is not its own.
     gap_ms = rng.choice([3_000, 7_000, 9_000, 15_000])
@@ -160,6 +160,7 @@ def _steady(rng: random.Random, _strategy: str) -> Case:
     kinds = rng.choice(
         [("stall",), ("pause",), ("stall", "reply_lost"), ("stall", "processor_failure"), ("pause", "crash")]
     )
+    planned = rng.choice([(), ("ok", "error_500"), ("error_500",) * 2, ("error_500", "ok", "error_500")])
     return case(
         sendings,
         faults=kinds,
@@ -167,10 +168,15 @@ def _steady(rng: random.Random, _strategy: str) -> Case:
         fault_rate=rng.choice([0.03, 0.1]),
         heal_ms=sendings[-1].at_ms + rng.choice([20_000, 200_000]),
         processor_ms=rng.choice([(1_000, 5_000), (5_000, 20_000)]),
-        processor_failures=rng.choice([(), ("ok", "error_500"), ("error_500",) * 2, ("error_500", "ok", "error_500")]),
+        processor_failures=planned if failures is None else failures,
         settings={"MAX_RETRY_ATTEMPTS": rng.choice([0, 1, 1, 3])},
         functions=rng.choice([2, 3]),
     )
+
+
+def _steady_failures(rng: random.Random, strategy: str) -> Case:
+    failures = tuple(rng.choice(("ok", "ok", "error_500", "answer_lost")) for _ in range(12))
+    return _steady(rng, strategy, failures=failures)
 
 
 def _one_kind(kind: str) -> Scenario:
@@ -210,6 +216,12 @@ SCENARIOS = (
         name="steady",
         summary="a person who goes on writing while commands stall and functions pause",
         sample=_steady,
+        runs=200,
+    ),
+    Scenario(
+        name="steady_failures",
+        summary="the same, while the processor fails now and then",
+        sample=_steady_failures,
         runs=200,
     ),
     *(_one_kind(kind) for kind in (*FAULTS, *DAGGER_FAULTS)),

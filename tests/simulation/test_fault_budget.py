@@ -23,7 +23,7 @@ def test_no_run_has_more_faults_than_its_budget_nor_one_after_it_healed(
     )
     scheduler: Scheduler = policy("budget")
     seen: Counter[int] = Counter()
-    for number in range(25):
+    for number in range(12):
         scheduler.new_run(number)
         history = World(case, load_strategy(strategy), scheduler).run()
         faults = events(history, "fault")
@@ -39,15 +39,12 @@ def test_no_run_has_more_faults_than_its_budget_nor_one_after_it_healed(
 def test_every_kind_of_fault_strikes(policy: type[Timed] | type[RandomWalk]) -> None:
     kinds = (*FAULTS, *DAGGER_FAULTS)
     seen: set[str] = set()
-    how: set[int] = set()
     scheduler: Scheduler = policy("kinds")
-    for number in range(150):
+    for number in range(90):
         case = case_of(
-            *SENDINGS, functions=3, faults=(kinds[number % len(kinds)],), fault_budget=3, fault_rate=0.2, heal_ms=90_000
+            *SENDINGS, functions=3, faults=(kinds[number % len(kinds)],), fault_budget=3, fault_rate=0.5, heal_ms=90_000
         )
         scheduler.new_run(number)
-        world = World(case, load_strategy("lock"), scheduler)
-        seen |= {event["kind"] for event in events(world.run(), "fault")}
-        how |= {value for key, value in world.choices.deviations.items() if key.startswith("how processor")}
-    assert seen == set(kinds) - {"script_flush"} | ({"script_flush"} & seen)
-    assert how >= {1, 2, 3, 4}
+        history = World(case, load_strategy("lock"), scheduler).run()
+        seen |= {event["kind"] for event in events(history, "fault")}
+    assert seen == set(kinds)

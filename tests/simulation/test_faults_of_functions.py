@@ -1,9 +1,11 @@
 """Crashes, pauses and clocks: what happens to a function, and what no longer does."""
 
 import gc
+from datetime import datetime
 
 import pytest
 
+from engine.simulation.bounds import Bounds
 from engine.simulation.process import EPOCH
 from tests.simulation.steering import Steered, case_of, events, notes, one, run, sending
 from tests.strategies import probes
@@ -37,8 +39,6 @@ def test_what_a_crashed_function_had_sent_still_arrives() -> None:
 
 def test_a_function_that_hangs_at_the_end_says_nothing_when_it_is_closed(capfd: pytest.CaptureFixture[str]) -> None:
     # The run ends at a bound while the strategy is inside its `try`.
-    from engine.simulation.bounds import Bounds
-
     history = run(probes.Cleans, bounds=Bounds(steps=6))
     gc.collect()
     assert history[-1]["event"] == "end"
@@ -114,6 +114,4 @@ def test_a_retired_function_s_timers_are_gone_and_it_is_never_retired_while_it_s
 
 
 def _clock(event: dict[str, str]) -> int:
-    from datetime import datetime
-
     return round((datetime.fromisoformat(event["clock"]) - EPOCH).total_seconds() * 1000)

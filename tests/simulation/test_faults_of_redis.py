@@ -112,7 +112,7 @@ def errors_of_evalsha(kind: str) -> list[str]:
     """Three calls of one script; the fault strikes at the second one's EVALSHA."""
     sendings = (sending(0, "a"), sending(1_000, "b"), sending(2_000, "c"))
     case = case_of(*sendings, faults=(kind,), fault_budget=1, heal_ms=60_000, provider_retries=1)
-    history = run(probes.Scripted, case, {"fault f1 EVALSHA count#3": 1})
+    history = run(probes.Scripted, case, {"fault f1 EVALSHA count#3": 1, "provider retries b#1": 10_000})
     assert sorted(event["count"] for event in notes(history, "counted")) == [1, 2, 3]
     evalshas = [event for event in events(history, "redis.executed") if event["args"][0] == "EVALSHA"]
     return [event.get("error", "ok").split()[0] for event in evalshas]

@@ -13,7 +13,7 @@ from engine.buffer.catalogue import load_strategy
 from engine.simulation.guard import NondeterminismError
 from engine.simulation.process import EPOCH_MS
 from engine.verification import digest
-from tests.simulation.steering import Event, case_of, events, notes, one, run, sending
+from tests.simulation.steering import case_of, events, notes, one, run, sending
 
 CLOCKED = """
 import {imports}
@@ -35,7 +35,8 @@ class Expires(Strategy):
 
     async def receive(self, message: Message) -> Receipt:
         if message.text == "set":
-            await self.runtime.redis.execute_command("SET", "key", "1", *message.data)
+            unit, length = message.data
+            await self.runtime.redis.set("key", "1", **{unit.lower(): length})
         else:
             self.runtime.note("there", there=bool(await self.runtime.redis.exists("key")))
         return Receipt()

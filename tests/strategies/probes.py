@@ -175,7 +175,7 @@ class Watches(Strategy):
             await pipeline.watch("key")
             before: Any = await pipeline.get("key")
             await self.runtime.sleep(1)
-            pipeline.multi()
+            pipeline.multi()  # type: ignore[no-untyped-call]
             pipeline.set("key", (before or b"") + message.text.encode())
             try:
                 await pipeline.execute()
@@ -233,7 +233,7 @@ class Spins(Strategy):
 
     async def receive(self, message: Message) -> Receipt:
         while True:
-            await asyncio.sleep(0)
+            await self.runtime.sleep(0)
 
 
 class Breeds(Strategy):

@@ -21,8 +21,9 @@ from engine.buffer.runtime import Runtime
 from engine.buffer.scripts import Script
 
 PREFIX = b"msg_buffer:"
-#: The scan runs at a function's first tick and at every sixth from there; a plan's buffer lives 60 s at least.
-SCAN_EVERY_TICKS = 6
+#: The scan runs at a function's first tick and every third from there: twice within the 60 s that a buffer of the plan
+#: is left to live. One that failed is made up for at the next tick: after an outage there may be no later chance.
+SCAN_EVERY_TICKS = 3
 SCAN_COUNT = 1_000
 
 
@@ -32,17 +33,19 @@ class Adoption:
     def __init__(self, runtime: Runtime, store: LeaseStore) -> None:
         self._runtime = runtime
         self._store = store
+        self._next_scan_tick = 1
 
     def is_due(self, tick: int) -> bool:
         """Whether to scan at this tick (the first is 1)."""
-        return tick % SCAN_EVERY_TICKS == 1
+        return tick >= self._next_scan_tick
 
-    async def adopt_all(self) -> int:
+    async def adopt_all(self, tick: int) -> int:
         """Adopt every document that there is; returns how many messages were taken. Raises `RedisError`."""
         taken = 0
         async for key in self._runtime.redis.scan_iter(match=PREFIX + b"*", count=SCAN_COUNT):
             conversation = _named_by(key)
             taken += await self.adopt(conversation) if conversation is not None else 0
+        self._next_scan_tick = tick + SCAN_EVERY_TICKS
         return taken
 
     async def adopt(self, conversation: Conversation) -> int:

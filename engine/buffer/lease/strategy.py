@@ -56,7 +56,7 @@ class Lease(Strategy):
         """Find what is due or abandoned, whoever armed it, and deliver it in tasks: a slow batch delays no other."""
         self._ticks += 1
         if self._adoption is not None and self._adoption.is_due(self._ticks):
-            await self._adoption.adopt_all()
+            await self._adoption.adopt_all(self._ticks)
         shards = self.runtime.settings.shards
         for offset in range(shards):
             room = self.runtime.settings.sweep_concurrency - len(self._sweeping)

@@ -9,9 +9,12 @@ from engine.verification.records import Names, Sent, names_of
 
 
 def carried(facts: Facts) -> Iterator[tuple[int, Names, Event]]:
-    """Every message in every hand-over, at the processor and in its effect: (event, conversation, message)."""
+    """Every message that the processor got to work on, and every one in an effect: (event, conversation, message).
+
+    What a hand-over carries that joined another, was a repeat of its key or was refused reaches nobody.
+    """
     for handover in facts.handovers.values():
-        for index in (handover.arrived, handover.effect):
+        for index in (handover.arrived if handover.worked else None, handover.effect):
             if index is not None:
                 names = names_of(facts.history[index])
                 for raw in facts.history[index]["messages"]:

@@ -3,6 +3,7 @@ import json
 from typing import Any
 
 import pytest
+from redis.exceptions import ConnectionError as RedisConnectionError
 
 from engine.buffer import Conversation
 from engine.buffer.lease import Lease
@@ -34,6 +35,27 @@ async def test_the_first_tick_finds_a_buffer_whose_conversation_stays_silent(wor
     await function.tick()
     await function.deliver(ANNA)
     assert world.processor.ids == [["m1"]]
+
+
+async def test_a_scan_that_failed_is_made_up_for_at_the_next_tick(world: World) -> None:
+    await left_by_the_plan(world, "m1")
+    function = world.make()
+    world.redis.unreachable = True
+    with pytest.raises(RedisConnectionError):
+        await function.tick()
+    world.redis.unreachable = False
+    await function.tick()
+    assert await world.keys("msg_buffer:*") == []
+
+
+async def test_a_buffer_that_is_left_later_is_found_within_half_its_life(world: World) -> None:
+    function = world.make()
+    await function.tick()
+    await left_by_the_plan(world, "m1")
+    for _ in range(3):
+        assert await world.keys("msg_buffer:*") == [KEY]
+        await function.tick()
+    assert await world.keys("msg_buffer:*") == []
 
 
 async def test_a_message_that_both_designs_took_is_handed_over_once(world: World) -> None:

@@ -27,10 +27,13 @@ class ReplyLosingRedis(FakeAsyncRedis):
     """A client that loses the replies of its next calls of a script: they are executed, and it sees an error."""
 
     lost_replies: int = 0
+    unreachable: bool = False
     commands: int = 0
 
     async def execute_command(self, *args: Any, **options: Any) -> Any:
         self.commands += 1
+        if self.unreachable:
+            raise RedisConnectionError("unreachable as told")
         reply = await super().execute_command(*args, **options)  # type: ignore[no-untyped-call]
         if self.lost_replies and args[0] in ("EVAL", "EVALSHA"):
             self.lost_replies -= 1

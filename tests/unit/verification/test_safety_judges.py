@@ -303,3 +303,13 @@ def test_of_two_sendings_at_once_either_may_be_the_first() -> None:
     paper.message("m1", 5, text="second", attempt=2)
     paper.hand_over("m1", 8_010, messages=[{"id": "m1", "text": "second", "data": None}])
     assert judged(paper.end(), "integrity").verdict is H
+
+
+@pytest.mark.parametrize(("outcome", "verdict"), [("repeated", H), ("joined", H), ("stale", H), ("failed", V)])
+def test_another_payload_counts_only_where_the_processor_works_on_it(outcome: str, verdict: Verdict) -> None:
+    paper = Paper()
+    paper.message("m1", text="first")
+    paper.hand_over("m1", 8_010, key="k1")
+    other = [{"id": "m1", "text": "second", "data": None}]
+    paper.hand_over("m1", 20_000, key="k1", outcome=outcome, messages=other)
+    assert judged(paper.end(), "integrity").verdict is verdict

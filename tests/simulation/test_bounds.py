@@ -1,0 +1,109 @@
+"""A run that would not end is ended, says what it waited for, and is no verdict."""
+
+import gc
+
+import pytest
+
+from engine.buffer import Strategy
+from engine.exploration import RandomWalk, Scheduler, Timed
+from engine.simulation.bounds import Bounds
+from engine.verification import Verdict, judge
+from tests.simulation.steering import Event, Steered, case_of, events, one, run, sending
+from tests.strategies import probes
+
+
+def bound_of(history: list[Event]) -> str:
+    """What the end of an incomplete run says. Its verdicts are unknown, or violated by what did happen."""
+    end = history[-1]
+    assert (end["event"], end["reason"], end["completed"]) == ("end", "bound", False)
+    assert Verdict.HOLDS not in {judgement.verdict for judgement in judge(history)}
+    return str(end["bound"])
+
+
+@pytest.mark.parametrize("stepped", [False, True])
+def test_a_call_that_is_never_answered_ends_the_run_at_a_bound_that_names_it(stepped: bool) -> None:
+    history = run(probes.NeverReturns, scheduler=Steered(stepped=stepped))
+    assert "f1 never answered the webhook call w1: it waits in receive (probes.py:" in bound_of(history)
+    assert one(history, "webhook.failed")["t"] == 30_000
+    unknown = [each for each in judge(history) if each.invariant == "no_loss"]
+    assert [each.verdict for each in unknown] == [Verdict.UNKNOWN]
+
+
+def test_a_tick_that_never_ends_is_named() -> None:
+    history = run(probes.NeverEndsItsTick, case_of(sending(5_000), functions=2))
+    assert "a tick of f2 never ended: it waits in tick (probes.py:" in bound_of(history)
+    assert one(history, "webhook.answered")["status"] == 200
+
+
+def test_a_call_that_a_crash_broke_off_is_none_that_hangs() -> None:
+    case = case_of(faults=("crash",), fault_budget=1, heal_ms=60_000)
+    assert run(probes.Sleeps, case, {"fault timer f1#1": 1})[-1]["completed"]
+
+
+def test_yielding_without_end_at_one_instant_is_a_bound_that_names_the_place() -> None:
+    text = bound_of(run(probes.Spins))
+    assert "f1 ran more than 20,000 callbacks at one instant in receive (probes.py:" in text
+    assert "f1 never answered the webhook call w1" in text
+
+
+def test_starting_tasks_without_end_is_a_bound() -> None:
+    assert "f1 has started tasks without end: more than 5,000 at once" in bound_of(run(probes.Breeds))
+
+
+@pytest.mark.parametrize("strategy", [probes.Computes, probes.ComputesInLua])
+def test_computing_without_end_is_a_bound_in_cpu_time(strategy: type[Strategy]) -> None:
+    text = bound_of(run(strategy, bounds=Bounds(cpu_seconds=0.3)))
+    assert "the run computed for more than 0.3 s" in text
+    assert "f1 never answered the webhook call w1" in text
+
+
+def test_the_next_run_is_not_harmed_by_a_bound() -> None:
+    run(probes.ComputesInLua, bounds=Bounds(cpu_seconds=0.2))
+    history = run(probes.Scripted)
+    assert history[-1]["completed"]
+    assert one(history, "webhook.answered")["status"] == 200
+
+
+def test_the_default_bound_on_cpu_time_is_30_s() -> None:
+    assert Bounds().cpu_seconds == 30
+
+
+def test_steps_without_end_are_a_bound() -> None:
+    history = run(probes.Polls, bounds=Bounds(steps=5_000))
+    assert bound_of(history).startswith(
+        "more than 5,000 steps; f1 never answered the webhook call w1: it waits in receive"
+    )
+
+
+@pytest.mark.parametrize("policy", [Timed, RandomWalk])
+@pytest.mark.parametrize("strategy", [probes.NeverReturns, probes.Spins, probes.Breeds])
+def test_a_bound_leaves_nothing_on_stderr(
+    policy: type[Timed] | type[RandomWalk], strategy: type[Strategy], capfd: pytest.CaptureFixture[str]
+) -> None:
+    scheduler: Scheduler = policy("0")
+    bound_of(run(strategy, case_of(functions=3), scheduler=scheduler))
+    gc.collect()
+    assert capfd.readouterr() == ("", "")
+
+
+def test_what_still_waits_at_the_settle_limit_is_a_violation_and_no_bound() -> None:
+    class Forgets(probes.Sweeps):
+        async def tick(self) -> None:
+            await self.runtime.redis.get("nothing")
+
+    history = run(Forgets, case_of(settings={"SETTLE_LIMIT_SECONDS": 60}))
+    assert (history[-1]["reason"], history[-1]["completed"]) == ("settle_limit", True)
+    assert one(history, "waiting")["id"] == "a"
+    assert 60_000 <= history[-1]["t"] - one(history, "healed")["t"] < 70_000
+    assert [each.verdict for each in judge(history, only=("no_loss",)) if each.applicable] == [Verdict.VIOLATED]
+
+
+def test_ticks_go_on_until_one_more_tick_has_changed_no_key() -> None:
+    history = run(probes.Sweeps, case_of(functions=2))
+    forgotten = one(history, "redis.executed", reply="1", args=["LREM", "list", "1", "a:hi"])
+    after = history[history.index(forgotten) :]
+    began = events(after, "tick.began")
+    assert began
+    assert events(after, "tick.ended", function=began[0]["function"])
+    assert history[-1]["reason"] == "quiet"
+    assert history[-1]["keys"] == {}
