@@ -1,4 +1,6 @@
-"""The survey behind the reviewed file: every built-in strategy through every scenario, seed 0, nothing shrunk; the main job's scenarios in full.
+"""The survey behind the reviewed file: all built-in strategies through all scenarios, seed 0, nothing shrunk.
+
+The main job's scenarios are run in full, the others 40 times.
 
     python -m scenarios.survey > known_verdicts.json
 
@@ -16,7 +18,6 @@ from scenarios.catalogue import SCENARIOS
 from scenarios.expectations import written_down
 from scenarios.result import result_document
 from scenarios.verify import pool_of, run_all
-
 
 #: Runs in a scenario that is not of the main job: enough for what is certain, few enough for every `make test`.
 SURVEY_RUNS = 40

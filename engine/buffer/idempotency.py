@@ -77,6 +77,7 @@ class RedisIdempotencyStore(IdempotencyStore):
         self._work_ms = work_ms
         self._keep_ms = keep_ms
         self._tag = f"{{{prefix}}}"
+        self._begun: dict[str, bytes] = {}
 
     async def begin(self, conversation: str, key: str, fence: int | None) -> Admission:
         """Begin, if the fence is not old and the key is free (or in doubt, and the policy says: again)."""
@@ -84,18 +85,22 @@ class RedisIdempotencyStore(IdempotencyStore):
 
     async def complete(self, key: str) -> None:
         """Keep the key as done."""
+        self._begun.pop(key, None)
         await self._redis.set(self._key(key), "done", px=self._keep_ms)
 
     async def abandon(self, key: str) -> None:
-        """Free the key."""
-        await self._redis.delete(self._key(key))
+        """Free the key, if nobody has begun it anew or completed it since."""
+        mine = self._begun.pop(key, None)
+        if mine is not None:
+            release = Script.load("engine.buffer.lease", "delete_if_same.lua")
+            await release.run(self._redis, keys=[self._key(key)], args=[mine])
 
     async def commit(self, conversation: str, key: str, fence: int | None, effects_key: str, effect: str) -> Admission:
         """Append `effect` to the list `effects_key` and mark the key as done, in one script."""
         return await self._run(conversation, key, fence, f"{self._tag}:{effects_key}", effect)
 
     async def _run(self, conversation: str, key: str, fence: int | None, effects_key: str, effect: str) -> Admission:
-        answer: bytes = await Script.load("engine.buffer", "idempotency.lua").run(
+        answer, mine = await Script.load("engine.buffer", "idempotency.lua").run(
             self._redis,
             keys=[self._key(key), f"{self._tag}:fence:{conversation}", effects_key or f"{self._tag}:none"],
             args=[
@@ -107,6 +112,8 @@ class RedisIdempotencyStore(IdempotencyStore):
                 effect,
             ],
         )
+        if mine:
+            self._begun[key] = mine
         return Admission(answer.decode())
 
     def _key(self, key: str) -> str:
