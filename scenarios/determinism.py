@@ -53,7 +53,7 @@ def _in_two_processes(job: dict[str, Any]) -> tuple[list[str], list[str]]:
     """The lines that two processes with different hash seeds print for one job."""
     started = [
         subprocess.Popen(
-            [sys.executable, "-m", "scenarios.determinism"],
+            [sys.executable, "-c", "from scenarios.determinism import main; main()"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
@@ -124,7 +124,3 @@ def main() -> None:
         return
     for number in range(job["runs"]):
         print(digest(history_of(plan, number)))
-
-
-if __name__ == "__main__":
-    main()
