@@ -5,7 +5,7 @@ STAMP := .venv/.installed
 export HYPOTHESIS_PROFILE ?= ci
 
 .DEFAULT_GOAL := help
-.PHONY: help install verify test lint format report bench clean
+.PHONY: help install verify test lint format clean
 
 help:  ## this list
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## */\t/' | expand -t 12
@@ -32,12 +32,6 @@ lint: $(STAMP)  ## ruff and mypy
 format: $(STAMP)  ## let ruff repair what it can
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
-
-report: $(STAMP)  ## charts, tables and the HTML report from the last results
-	$(BIN)/bufferproof report
-
-bench: $(STAMP)  ## measure the simulator and the buffers
-	$(BIN)/python -m benchmarks
 
 clean:  ## remove what can be made again
 	rm -rf .venv .bufferproof .hypothesis .mypy_cache .pytest_cache .ruff_cache build *.egg-info
