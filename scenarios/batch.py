@@ -5,6 +5,7 @@ Run *n* depends on the seed and *n* alone, so neither the number of processes no
 
 import random
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -115,8 +116,10 @@ class Tally:
         return Verdict.HOLDS
 
 
-def run_batch(plan: Plan, start: int, stop: int) -> Tally:
-    """Run the runs `start..stop-1` of a plan."""
+def run_batch(
+    plan: Plan, start: int, stop: int, observe: Callable[[list[dict[str, Any]]], None] | None = None
+) -> Tally:
+    """Run the runs `start..stop-1` of a plan. `observe` is called with every run's history."""
     strategy = find_strategy(plan.strategy)
     tally = Tally()
     for number in range(start, stop):
@@ -126,6 +129,8 @@ def run_batch(plan: Plan, start: int, stop: int) -> Tally:
             continue
         scheduler = scheduler_of(plan.policy, f"{plan.seed}/{plan.strategy}/{plan.scenario}", number)
         run = run_case(case, strategy, scheduler)
+        if observe is not None:
+            observe(run.history)
         _count(tally, number, case, run.history, run.commands)
         _judge(tally, number, case, run)
     return tally
