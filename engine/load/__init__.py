@@ -1,0 +1,1 @@
+"""Load: the engine in real time, on a real server."""
