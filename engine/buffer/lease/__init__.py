@@ -56,6 +56,9 @@ promised a place in it.
 *A repeat arms as well.* Without: the add is executed · its reply is lost · the provider repeats · it is recognised,
 so nothing is created and no timer is set, anywhere.
 
+*Only a buffer's first message and a repeat arm.* The others find the buffer armed by the first one, in the step that put it
+there (I2); arming again would write the same instant, at twice the price of an add.
+
 *Claiming moves.* Without (hand over what is read, then mark): batch {m1} is read · m2 is added · the buffer is marked
 with m2 in it. Here m2 is in another list, which only the next claim touches.
 
