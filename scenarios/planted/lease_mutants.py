@@ -68,7 +68,7 @@ class RepeatNotArmed(Mutant):
 class TtlOnPending(Mutant):
     """Pending messages expire after a minute, as the plan's buffers do."""
 
-    edits = {"add.lua": [("    created = 1\n", "    created = 1\n    redis.call('PEXPIRE', KEYS[3], 60000)\n")]}
+    edits = {"add.lua": [("  created, now = 1", "  redis.call('PEXPIRE', KEYS[3], 60000)\n  created, now = 1")]}
 
 
 class TtlOnFlight(Mutant):

@@ -40,6 +40,12 @@ class Mutant(Lease):
     name = "planted"
     edits: ClassVar[Edits] = {}
 
+    def __init_subclass__(cls) -> None:
+        # At import, not in a run: there it would be an exception like any other, and look like a bug that was found.
+        super().__init_subclass__()
+        for filename in cls.edits:
+            edited(filename, cls.edits)
+
     def __init__(self, runtime: Runtime) -> None:
         super().__init__(runtime)
         self._store = MutantStore(runtime, self.edits)
