@@ -31,10 +31,9 @@ class Trace:
     digest: str
     marks: str
 
-    def write(self, path: Path) -> None:
-        """Write the file."""
-        path.parent.mkdir(parents=True, exist_ok=True)
-        document = {
+    def to_json(self) -> dict[str, Any]:
+        """The trace document."""
+        return {
             "schema": SCHEMA,
             "kind": "trace",
             "strategy": self.strategy,
@@ -48,7 +47,11 @@ class Trace:
             "digest": self.digest,
             "marks": self.marks,
         }
-        path.write_text(json.dumps(document, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+
+    def write(self, path: Path) -> None:
+        """Write the file."""
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps(self.to_json(), indent=1, sort_keys=True) + "\n", encoding="utf-8")
 
 
 def read_trace(path: Path) -> Trace:
