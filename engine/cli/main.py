@@ -22,6 +22,7 @@ COMMANDS = {
     "scenarios": "engine.cli.scenarios:scenarios",
     "strategies": "engine.cli.strategies:strategies",
     "grid": "engine.cli.grid:grid",
+    "measure": "engine.cli.measure:measure",
     "report": "engine.cli.report:report",
     "load": "engine.cli.load:load",
     "campaign": "engine.cli.campaign:campaign",

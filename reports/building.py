@@ -1,0 +1,143 @@
+"""From results to a report: which sections there are, in which order, and where everything is written."""
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from reports.answers import answers_of
+from reports.errors import BadResultFile
+from reports.figures import boundary, matrix
+from reports.figures.drawing import Figure
+from reports.figures.ink import in_order
+from reports.junit import junit
+from reports.matrix_table import matrix_table
+from reports.page import digest_of, page
+from reports.results import ResultFile, Results
+from reports.sections import Answer, Section, Table
+from reports.wording import listed
+
+Links = Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class Written:
+    """What was written: the page, and all files relative to the report's folder."""
+
+    page: Path
+    files: tuple[str, ...]
+
+
+def build(results: Results, out: Path, links: Links | None = None) -> Written:
+    """Write `report.html`, `figures/`, `summary.json` and `junit.xml` into `out`.
+
+    `links` leads from a trace's name (as in the result file) to the page of its timeline, relative to `out`.
+    Raises `BadResultFile` if there is nothing to show.
+    """
+    sections = sections_of(results, links or {})
+    if not sections:
+        raise BadResultFile(f"{results.folder}: there is no result file: run bufferproof verify or bufferproof measure")
+    answers = answers_of(results)
+    out.mkdir(parents=True, exist_ok=True)
+    text = page(results, sections, answers, title_of(results), LEAD)
+    (out / "report.html").write_text(text, encoding="utf-8", newline="\n")
+    files = ["report.html"]
+    for section in sections:
+        for figure in (*section.figures, *section.files_only):
+            files += [f"figures/{name}" for name in figure.write(out / "figures")]
+    summary = json.dumps(_summary(results, sections, answers), indent=1) + "\n"
+    (out / "summary.json").write_text(summary, encoding="utf-8", newline="\n")
+    (out / "junit.xml").write_text(junit(results), encoding="utf-8", newline="\n")
+    return Written(out / "report.html", (*files, "summary.json", "junit.xml"))
+
+
+LEAD = (
+    "Chat bots collect a burst of short messages in Redis and answer once. Here five designs of such a buffer (`baseline`, "
+    "`lock` and `lua` are the steps of a repair plan, `fenced_lock` is the lock done well, `lease` is this project's own) "
+    "ran, as production runs them, in simulated time. A violation is a fact that can be replayed; none found means none in "
+    "so many runs."
+)
+
+
+def title_of(results: Results) -> str:
+    """The headline: who was never seen to lose, and who was."""
+    rows = [row for file in results.of("verify") for row in file.document["rows"]]
+    rows = [row for row in rows if row["invariant"] in ("no_loss", "no_duplicate")]
+    broken = {row["strategy"] for row in rows if row["verdict"] == "violated"}
+    tried = in_order(row["strategy"] for row in rows)
+    bad = [name for name in tried if name in broken]
+    good = [name for name in tried if name not in broken]
+    if not tried:
+        return "Message buffers under simulation"
+    if not bad:
+        return f"{listed(good)}: no message lost, none answered twice"
+    verb = "loses or doubles" if len(bad) == 1 else "lose or double"
+    return f"{listed(bad)} {verb} messages" + (f"; {listed(good)} did not" if good else "")
+
+
+Maker = Callable[[ResultFile, Links], Section]
+
+
+def _boundary(file: ResultFile, _links: Links) -> Section:
+    return Section("boundary", "The end of the window", figures=(boundary.figure(file),))
+
+
+def _matrix(file: ResultFile, links: Links) -> Section:
+    return Section(
+        "matrix",
+        "Verdicts",
+        text="Where a cell is coloured, its number leads to the smallest run that shows the violation, as a timeline.",
+        tables=(matrix_table(file, links),),
+        files_only=(matrix.figure(file),),
+    )
+
+
+#: Kind of file → its section, in the order of the report.
+MAKERS: Mapping[str, Maker] = {"boundary": _boundary, "verify": _matrix}
+
+
+def sections_of(results: Results, links: Links) -> list[Section]:
+    """The sections for which there are results. A second file of a kind has its name in its section's heading."""
+    sections = []
+    for kind, make in MAKERS.items():
+        for number, file in enumerate(results.of(kind)):
+            section = make(file, links)
+            if number:
+                section = renamed(section, number, file.name)
+            sections.append(section)
+    return sections
+
+
+def renamed(section: Section, number: int, name: str) -> Section:
+    """A section under another name, so that two files of a kind stand side by side."""
+    return replace(
+        section,
+        id=f"{section.id}-{number + 1}",
+        heading=f"{section.heading} ({name})",
+        figures=tuple(replace(each, name=f"{each.name}-{number + 1}") for each in section.figures),
+        tables=tuple(replace(each, name=f"{each.name}-{number + 1}") for each in section.tables),
+        files_only=tuple(replace(each, name=f"{each.name}-{number + 1}") for each in section.files_only),
+    )
+
+
+def _shown(section: Section) -> list[Figure | Table]:
+    return [*section.figures, *section.tables]
+
+
+def _summary(results: Results, sections: list[Section], answers: list[Answer]) -> dict[str, Any]:
+    return {
+        "schema": 1,
+        "kind": "summary",
+        "title": title_of(results),
+        "answers": [
+            {"question": answer.question, "answer": list(answer.lines), "where": list(answer.where)}
+            for answer in answers
+        ],
+        "figures": [
+            {"name": each.name, "section": section.id, "title": each.title, "caption": each.caption}
+            for section in sections
+            for each in _shown(section)
+        ],
+        "sources": [{"file": f.name, "kind": f.kind, "sha256": digest_of(f, results)} for f in results.files],
+    }

@@ -1,0 +1,85 @@
+"""Making the result files: the cells of all measurements over all cores, one document a kind."""
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Executor
+from concurrent.futures.process import BrokenProcessPool
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from engine.buffer.errors import UsageError
+from scenarios.measure import boundary
+from scenarios.measure.profile import Profile
+from scenarios.trace import SCHEMA, versions
+from scenarios.verify import pool_of
+
+#: What can be measured, by the kind of the file that it writes.
+MEASUREMENTS: Mapping[str, ModuleType] = {module.NAME: module for module in (boundary,)}
+
+Progress = Callable[[str, int, int], None]
+
+
+def measure(
+    names: Sequence[str] | None = None,
+    runs: int | None = None,
+    seed: int = 0,
+    jobs: int | None = None,
+    profile: Profile | None = None,
+    few: bool = False,
+    out: Path | None = None,
+    progress: Progress | None = None,
+) -> dict[str, dict[str, Any]]:
+    """Measure (None: everything) and, with `out`, write `KIND.json` there. Returns the documents by kind.
+
+    `runs` is a cell's number of runs (None: each measurement's own, with `few` the small one that makes a report in
+    about two minutes). Raises `UsageError` for a name that there is not.
+    """
+    chosen = list(dict.fromkeys(names or MEASUREMENTS))
+    for name in chosen:
+        if name not in MEASUREMENTS:
+            raise UsageError(f"unknown measurement {name}: there are {', '.join(MEASUREMENTS)}")
+    profile = profile or Profile()
+    documents = {}
+    with pool_of(jobs) as pool:
+        for name in chosen:
+            module = MEASUREMENTS[name]
+            count = runs or (module.FEW_RUNS if few else module.RUNS)
+            rows = _in_order(pool, module, module.items(count, seed, profile), progress)
+            documents[name] = _document(name, rows, count, seed, profile)
+            if out is not None:
+                out.mkdir(parents=True, exist_ok=True)
+                text = json.dumps(documents[name], indent=1) + "\n"
+                (out / f"{name}.json").write_text(text, encoding="utf-8")
+    return documents
+
+
+def _in_order(
+    pool: Executor, module: ModuleType, items: list[tuple[Any, ...]], progress: Progress | None
+) -> list[dict[str, Any]]:
+    rows: list[dict[str, Any]] = []
+    try:
+        futures = [pool.submit(module.cell, *item) for item in items]
+        for future in futures:
+            rows.append(future.result())
+            if progress is not None:
+                progress(f"measuring {module.NAME}", len(rows), len(items))
+    except BrokenProcessPool:
+        raise UsageError("a worker process died: run with --jobs 1 to see why") from None
+    return rows
+
+
+def _document(name: str, rows: list[dict[str, Any]], runs: int, seed: int, profile: Profile) -> dict[str, Any]:
+    module = MEASUREMENTS[name]
+    return {
+        "schema": SCHEMA,
+        "kind": name,
+        "command": f"bufferproof measure {name} --runs {runs} --seed {seed}",
+        "policy": "timed",
+        "distributions": profile.distributions(),
+        "profile": profile.to_json(),
+        "seed": seed,
+        "runs_per_cell": runs,
+        **(module.document(rows, profile) if hasattr(module, "document") else {"rows": rows}),
+        "versions": versions(),
+    }
