@@ -9,7 +9,8 @@ SimPy's environment is the clock and the queue of both. Times are whole millisec
 """
 
 from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING
+from math import inf
+from typing import TYPE_CHECKING, Any
 
 import simpy
 
@@ -22,10 +23,26 @@ if TYPE_CHECKING:
 HOLD_RATE = "rate:0.15"
 
 
-class Step:
-    """One thing that is going to happen: an arrival with its execution, a reply, a timer, an end of work."""
+class Step(simpy.Event):
+    """One thing that is going to happen: an arrival with its execution, a reply, a timer, an end of work.
 
-    __slots__ = ("actor", "cancelled", "due_ms", "held", "idle", "kind", "latest_ms", "name", "owner", "run")
+    It is itself what stands in SimPy's queue: a run has hundreds of steps, and an event beside each would cost as much.
+    """
+
+    __slots__ = (
+        "actor",
+        "callbacks",
+        "cancelled",
+        "due_ms",
+        "held",
+        "idle",
+        "kind",
+        "latest_ms",
+        "name",
+        "owner",
+        "run",
+    )
+    _ok = True  # an event that fails would end the run
 
     def __init__(
         self,
@@ -54,6 +71,7 @@ class Agenda:
 
     def __init__(self, choices: Choices, instants: Iterable[int], bounds: Bounds) -> None:
         self.env = simpy.Environment()
+        self.now_ms = 0  #: Virtual milliseconds since the start: SimPy's clock, which each step of its queue sets.
         self.choices = choices
         self.stepped = choices.stepped
         self.drain: Callable[[], None] = lambda: None
@@ -64,11 +82,7 @@ class Agenda:
         self._enabled: list[Step] = []
         self._live: dict[Step, None] = {}  # insertion-ordered set
         self._idle = 0
-
-    @property
-    def now_ms(self) -> int:
-        """Virtual milliseconds since the start."""
-        return int(self.env.now)
+        self._when_due: list[Callable[[Any], None]] = [self._come_due]
 
     @property
     def busy(self) -> bool:
@@ -148,8 +162,8 @@ class Agenda:
         return step
 
     def _schedule(self, step: Step, delay_ms: int) -> None:
-        timeout = self.env.timeout(delay_ms)
-        timeout.callbacks.append(lambda _: self._come_due(step))
+        step.callbacks = self._when_due
+        self.env.schedule(step, delay=delay_ms)
 
     def _come_due(self, step: Step) -> None:
         if step.cancelled:
@@ -171,23 +185,26 @@ class Agenda:
         """Let one thing happen. False: nothing can happen any more."""
         self._bounds.count_step()
         if not self.stepped:
-            if self.env.peek() == float("inf"):
-                return False
-            self.env.step()
-            return True
-        while self.env.peek() == self.env.now:
+            return self._next_event()
+        while self.env.peek() == self.now_ms:
             self.env.step()
         able = [s for s in self._enabled if not (s.cancelled or (s.owner is not None and s.owner.paused))]
         if not able:
             self._enabled = [s for s in self._enabled if not s.cancelled]
-            if self.env.peek() == float("inf"):
-                return False
-            self.env.step()
-            return True
+            return self._next_event()
         step = able[self.choices.next_step(able)]
         self._enabled.remove(step)
         if not self._hold(step):
             self._take(step)
+        return True
+
+    def _next_event(self) -> bool:
+        """Let SimPy's next event happen, and the clock go on to it. False: there is none."""
+        due_ms = self.env.peek()
+        if due_ms == inf:
+            return False
+        self.now_ms = int(due_ms)
+        self.env.step()
         return True
 
     def _hold(self, step: Step) -> bool:

@@ -84,7 +84,7 @@ class SimLoop(asyncio.AbstractEventLoop):
 
     def time(self) -> float:
         """Virtual seconds since the start."""
-        return self._agenda.env.now / 1000
+        return self._agenda.now_ms / 1000
 
     def call_soon(  # type: ignore[override]
         self, callback: Callable[..., Any], *args: Any, context: contextvars.Context | None = None
