@@ -7,6 +7,7 @@ from typing import Any
 from engine.buffer.strategy import Strategy
 from engine.exploration import RandomWalk, Replay, Scheduler, Timed
 from engine.simulation.case import Case
+from engine.simulation.server import RedisServer
 from engine.simulation.world import World
 from engine.verification import Judgement, Verdict, Violation, judge
 from scenarios.selection import find_strategy
@@ -24,19 +25,26 @@ class Run:
     commands: int
 
 
-def run_case(case: Case, strategy: type[Strategy], scheduler: Scheduler) -> Run:
-    """Run a case under a scheduler that has begun a run."""
+def run_case(case: Case, strategy: type[Strategy], scheduler: Scheduler, *, server: RedisServer | None = None) -> Run:
+    """Run a case under a scheduler that has begun a run; on `server`, if one is given (an empty one)."""
     older = find_strategy(case.rollout_from) if case.rollout_from is not None else None
-    world = World(case, strategy, scheduler, older=older)
+    world = World(case, strategy, scheduler, older=older, server=server)
     history = world.run()
     return Run(history, world.choices.deviations, scheduler.stepped, world.server.commands)
 
 
-def replay_case(case: Case, strategy: type[Strategy], schedule: Mapping[str, int], *, stepped: bool) -> Run:
+def replay_case(
+    case: Case,
+    strategy: type[Strategy],
+    schedule: Mapping[str, int],
+    *,
+    stepped: bool,
+    server: RedisServer | None = None,
+) -> Run:
     """Run a case again under a recorded schedule."""
     scheduler = Replay(schedule, stepped=stepped)
     scheduler.new_run(0)
-    return run_case(case, strategy, scheduler)
+    return run_case(case, strategy, scheduler, server=server)
 
 
 def violations_of(judgements: list[Judgement]) -> list[Violation]:

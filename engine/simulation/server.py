@@ -107,6 +107,18 @@ class SimSocket(FakeSocket):
         self._parser.send(None)
         self.replies[:] = [redis_py.ResponseError(why)]
 
+    def setex(self, key: Any, seconds: int, value: bytes) -> Any:
+        """SETEX to the millisecond: fakeredis cuts the end to a whole second, so that keys go up to 999 ms too early."""
+        done = super().setex(key, seconds, value)
+        key.expireat = self._db.time + seconds
+        return done
+
+    def psetex(self, key: Any, ms: int, value: bytes) -> Any:
+        """PSETEX likewise: under a second, its keys would be gone at once."""
+        done = super().psetex(key, ms, value)
+        key.expireat = self._db.time + ms / 1000
+        return done
+
     def _blocking(self, timeout: float | None, func: Any, shape: Any = None) -> Any:
         # A blocked client would need a thread. The network parks it instead, and gives the command again when a key
         # has changed, until its time is over.

@@ -47,6 +47,7 @@ class World:
         *,
         older: type[Strategy] | None = None,
         bounds: Bounds | None = None,
+        server: RedisServer | None = None,
     ) -> None:
         self.case = case
         self.bounds = bounds or Bounds()
@@ -56,7 +57,7 @@ class World:
         self.loop = SimLoop(self.agenda, self.bounds)  # type: ignore[abstract]  # it has what is used of a loop
         self.record = Recorder(lambda: self.agenda.now_ms)
         self.faults = Faults(case, self.choices, self.record, lambda: self.agenda.now_ms)
-        self.server = RedisServer(_POOL)
+        self.server = server or RedisServer(_POOL)
         self.agenda.ttl_ends = self.server.ttl_ends_ms
         self.agenda.before_step = self._before_step
         self.strategy = strategy
