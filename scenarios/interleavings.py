@@ -19,7 +19,7 @@ from engine.exploration import Draw, Pending
 from engine.simulation.case import Case, Sending
 from engine.verification import digest, judge
 from scenarios.running import Run, run_case, violations_of
-from scenarios.trace import Trace, marks_of
+from scenarios.trace import Trace
 
 #: Offsets where designs break: the grace window, the end of the delay, and what comes while the processor works.
 EDGES_MS = (0, 7_499, 7_500, 7_999, 8_000, 8_001, 8_499, 8_500, 9_000)
@@ -122,7 +122,8 @@ def check(
                 cause=violation.cause,
                 explanation=violation.explanation,
                 digest=digest(run.history),
-                marks=marks_of(run.history),
+                history=run.history,
+                events=violation.events,
             ).write(path)
             note(f"replay: bufferproof replay {path}")
             text += f"\nreplay: bufferproof replay {path}"

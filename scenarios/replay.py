@@ -40,7 +40,7 @@ def replay(path: Path | str, redact: bool = False) -> Replay:
     run = replay_case(trace.case, strategy, trace.schedule, stepped=trace.stepped)
     violations = violations_of(judge(run.history))
     same = [v for v in violations if v.invariant == trace.invariant and v.cause == trace.cause]
-    difference = first_difference(trace.marks, run.history)
+    difference = first_difference(trace.history, run.history)
     exact = difference is None and digest(run.history) == trace.digest
     if exact:
         outcome = REPRODUCED if violations else HELD

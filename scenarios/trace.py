@@ -1,16 +1,17 @@
 """The trace file: all that a replay needs, and nothing of the machine that wrote it."""
 
-import hashlib
 import json
 import os
 import platform
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
 from engine.buffer.errors import UsageError
 from engine.simulation.case import Case
+from engine.verification.history import canonical
 from scenarios.running import History
 
 SCHEMA = 1
@@ -19,7 +20,11 @@ _PACKAGES = ("bufferproof", "redis", "fakeredis", "simpy", "httpx", "starlette")
 
 @dataclass(frozen=True, kw_only=True)
 class Trace:
-    """A recorded run. `marks` has four characters for each event, so that the first one that differs can be named."""
+    """A recorded run: what a replay needs, and its history, from which it is shown and compared.
+
+    `events` are the positions of the conflicting steps, `exceptions` the clauses of "in order everywhere, except: …", and
+    `keys` how the values and TTLs of Redis' keys changed: what the state was after the event of that position.
+    """
 
     strategy: str
     case: Case
@@ -29,7 +34,10 @@ class Trace:
     cause: str | None
     explanation: str
     digest: str
-    marks: str
+    history: History = field(repr=False)
+    events: tuple[int, ...] = ()
+    exceptions: tuple[str, ...] = ()
+    keys: Sequence[dict[str, Any]] = field(default=(), repr=False)
 
     def to_json(self) -> dict[str, Any]:
         """The trace document."""
@@ -39,19 +47,26 @@ class Trace:
             "strategy": self.strategy,
             "scenario": self.case.scenario,
             "settings": dict(self.case.settings),
-            "violation": {"invariant": self.invariant, "cause": self.cause, "explanation": self.explanation},
+            "violation": {
+                "invariant": self.invariant,
+                "cause": self.cause,
+                "explanation": self.explanation,
+                "events": list(self.events),
+            },
+            "exceptions": list(self.exceptions),
             "stepped": self.stepped,
             "schedule": self.schedule,
             "case": self.case.to_json(),
             "versions": versions(),
             "digest": self.digest,
-            "marks": self.marks,
+            "keys": list(self.keys),
+            "history": self.history,
         }
 
     def write(self, path: Path) -> None:
         """Write the file."""
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(json.dumps(self.to_json(), indent=1, sort_keys=True) + "\n", encoding="utf-8")
+        path.write_text(trace_text(self.to_json()), encoding="utf-8")
 
 
 def read_trace(path: Path) -> Trace:
@@ -68,6 +83,8 @@ def read_trace(path: Path) -> Trace:
         raise UsageError(
             f"trace {path}: schema {document.get('schema')!r} is not known here ({SCHEMA} is): record it again"
         )
+    if "history" not in document:
+        raise UsageError(f"trace {path}: it has no history, an older version wrote it: record it again with verify")
     try:
         violation = document["violation"]
         schedule = {str(key): int(value) for key, value in document["schedule"].items()}
@@ -80,27 +97,31 @@ def read_trace(path: Path) -> Trace:
             cause=violation["cause"],
             explanation=violation["explanation"],
             digest=str(document["digest"]),
-            marks=str(document["marks"]),
+            history=[{"t": int(event["t"]), **event, "event": str(event["event"])} for event in document["history"]],
+            events=tuple(int(index) for index in violation.get("events", ())),
+            exceptions=tuple(str(each) for each in document.get("exceptions", ())),
+            keys=list(document.get("keys", ())),
         )
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise UsageError(f"trace {path}: a part is missing or damaged ({error}): record it again with verify") from None
 
 
-def marks_of(history: History) -> str:
-    """Four hexadecimal characters an event."""
-    return "".join(_mark(event) for event in history)
+def trace_text(document: dict[str, Any]) -> str:
+    """The file's text: sorted names, a line for each event of the history."""
+    lists = {name: document[name] for name in ("history", "keys")}
+    text = json.dumps({**document, **dict.fromkeys(lists, [])}, indent=1, sort_keys=True)
+    for name, items in lists.items():
+        lines = ",\n".join(f"  {json.dumps(item, sort_keys=True)}" for item in items)
+        text = text.replace(f'\n "{name}": []', f'\n "{name}": [\n{lines}\n ]' if items else f'\n "{name}": []')
+    return text + "\n"
 
 
-def first_difference(marks: str, history: History) -> int | None:
+def first_difference(recorded: History, history: History) -> int | None:
     """The position of the first event that is not the recorded one; None if all are."""
-    for index, event in enumerate(history):
-        if marks[4 * index : 4 * index + 4] != _mark(event):
+    for index, (one, other) in enumerate(zip(recorded, history, strict=False)):
+        if canonical(one) != canonical(other):
             return index
-    return None if len(marks) == 4 * len(history) else len(history)
-
-
-def _mark(event: dict[str, Any]) -> str:
-    return hashlib.sha256(json.dumps(event, sort_keys=True).encode()).hexdigest()[:4]
+    return None if len(recorded) == len(history) else min(len(recorded), len(history))
 
 
 def versions() -> dict[str, str]:

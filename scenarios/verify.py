@@ -25,7 +25,7 @@ from scenarios.running import replay_case, same_violation
 from scenarios.selection import POLICIES, chosen_faults, find_scenario, find_strategy
 from scenarios.shrink import Counterexample as Small
 from scenarios.shrink import shrink
-from scenarios.trace import Trace, marks_of, portable
+from scenarios.trace import Trace, portable
 
 BATCH = 25
 #: Trials of one shrinking: thorough for a violation's first scenario, short for the others'.
@@ -213,7 +213,8 @@ def shrink_found(plan: Plan, found: Found, trials: int, redact: bool = False) ->
         cause=found.cause,
         explanation=small.violation.explanation,
         digest=digest(history),
-        marks=marks_of(history),
+        history=history,
+        events=small.violation.events,
     )
     return ShownFailure(plan, found, trace, history, small.violation.events)
 
