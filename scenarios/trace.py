@@ -108,11 +108,11 @@ def read_trace(path: Path) -> Trace:
 
 def trace_text(document: dict[str, Any]) -> str:
     """The file's text: sorted names, a line for each event of the history."""
-    lists = {name: document[name] for name in ("history", "keys")}
-    text = json.dumps({**document, **dict.fromkeys(lists, [])}, indent=1, sort_keys=True)
-    for name, items in lists.items():
-        lines = ",\n".join(f"  {json.dumps(item, sort_keys=True)}" for item in items)
-        text = text.replace(f'\n "{name}": []', f'\n "{name}": [\n{lines}\n ]' if items else f'\n "{name}": []')
+    text = json.dumps({**document, "history": [], "keys": []}, indent=1, sort_keys=True)
+    for name in ("history", "keys"):
+        lines = ",\n".join(f"  {json.dumps(item, sort_keys=True)}" for item in document[name])
+        if lines:  # a text within the document has no newline of its own: what is replaced is the list itself
+            text = text.replace(f'\n "{name}": []', f'\n "{name}": [\n{lines}\n ]')
     return text + "\n"
 
 
