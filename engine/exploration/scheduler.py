@@ -4,10 +4,20 @@ A run asks two kinds of question: *which of these pending steps is next* and *wh
 question has a key that is stable from run to run (`hop f1 GET#2`) and a default, which reads "in order, no fault, the
 shortest way". A schedule is therefore written down as the choices that deviate from the default; a replay gives them
 back by key, and a shrinker takes them away one by one.
+
+A policy that wants to learn (`Observer`) is told what each step really touched, and when a run is over.
 """
 
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, runtime_checkable
+
+Access = tuple[str, str, bool]
+"""One thing that a step touched: its room (`redis`, `function`, …), which one ("" is all of the room), and whether it wrote."""
+
+Footprint = frozenset[Access]
+"""All that a step really touched, plain values. A step in time is `EVERYTHING`."""
+
+EVERYTHING: Footprint = frozenset({("", "", True)})
 
 
 class Draw(NamedTuple):
@@ -20,6 +30,8 @@ class Draw(NamedTuple):
     default: int
     shape: str
     """How `timed` draws it: `uniform`, `log_uniform`, or `rate:P` (anything but the default with probability P)."""
+    options: tuple[str, ...] = ()
+    """What the numbers from 1 on stand for, where they stand for something: the kinds of a fault."""
 
 
 class Pending(Protocol):
@@ -35,7 +47,11 @@ class Pending(Protocol):
 
     @property
     def kind(self) -> str:
-        """`hop`, `work`, `timer` or another kind of step."""
+        """`hop`, `work`, `timer` or another kind of step; `time` is the step to the next instant."""
+
+    @property
+    def identity(self) -> int:
+        """Which step of the run it is, by its cause: the same in runs that differ in the order of unrelated steps."""
 
 
 class Scheduler(Protocol):
@@ -54,17 +70,46 @@ class Scheduler(Protocol):
         """A number in the draw's range."""
 
 
+@runtime_checkable
+class Observer(Protocol):
+    """What a policy may have besides: it is told what happened, and then asked also where only one step is pending."""
+
+    def took(self, step: Pending, footprint: Footprint, disabled: Sequence[int]) -> None:
+        """A step has happened, a step in time included. `disabled` are the pending steps that it kept from happening.
+
+        May raise `Abandoned`.
+        """
+
+    def end_run(self) -> None:
+        """The run is over, however it ended."""
+
+
+class Abandoned(BaseException):
+    """A policy gives a run up, because it would only repeat what another has shown. Raised where a step is chosen."""
+
+
 class Choices:
     """Asks a scheduler on behalf of one run, and records what deviates from the defaults."""
 
     def __init__(self, scheduler: Scheduler) -> None:
         self._scheduler = scheduler
+        self.observer: Observer | None = scheduler if isinstance(scheduler, Observer) else None
         self._seen: dict[str, int] = {}
         self.stepped = scheduler.stepped
         self.deviations: dict[str, int] = {}
         self.asked = 0
 
-    def number(self, stream: str, what: str, low: int, high: int, *, default: int | None = None, shape: str) -> int:
+    def number(
+        self,
+        stream: str,
+        what: str,
+        low: int,
+        high: int,
+        *,
+        default: int | None = None,
+        shape: str,
+        options: tuple[str, ...] = (),
+    ) -> int:
         """A number in `low..high` for `what`, drawn from the named stream of randomness."""
         if default is None:
             default = low
@@ -74,7 +119,7 @@ class Choices:
         self._seen[what] = count
         key = f"{what}#{count}"
         self.asked += 1
-        value = self._scheduler.number(Draw(key, stream, low, high, default, shape))
+        value = self._scheduler.number(Draw(key, stream, low, high, default, shape, options))
         if value != default:
             self.deviations[key] = value
         return value
@@ -82,6 +127,8 @@ class Choices:
     def next_step(self, steps: Sequence[Pending]) -> int:
         """Which of several pending steps is next."""
         if len(steps) == 1:
+            if self.observer is not None:
+                self._scheduler.next_step(steps)
             return 0
         count = self._seen.get("next", 0) + 1
         self._seen["next"] = count

@@ -66,6 +66,10 @@ class Case:
     #: From here on no fault strikes.
     heal_ms: int = 0
     instants_ms: tuple[int, ...] = (7_500, 8_000, 8_500)
+    #: For exhaustive search: how many hops and ends of work may be held in all (None: any), and until when hops take time.
+    #: With a number the run is coarse: see `engine/simulation/agenda.py`.
+    holds_max: int | None = None
+    holds_until_ms: int = 0
     #: A command whose keys lie in two hash slots is refused, as by a cluster.
     cluster: bool = False
     #: The functions run the other strategy of the pair until this time; then these stop.

@@ -1,6 +1,7 @@
 """A client's connection, as a transport of the simulated loop, and the requests on their way over it."""
 
 import asyncio
+import hashlib
 from typing import TYPE_CHECKING, Any
 
 from engine.simulation.agenda import Step
@@ -29,6 +30,10 @@ if TYPE_CHECKING:
 AT_THE_SERVER = ("restart", "unreachable", "script_flush", "restart_data_lost", "eviction")
 AT_A_REQUEST = ("request_lost", "reply_lost", "stall", *AT_THE_SERVER)
 LONGEST_OUTAGE_MS = 120_000
+#: Commands that touch nothing of the server but what is said of them elsewhere.
+HARMLESS = frozenset(
+    (b"PING", b"TIME", b"ECHO", b"MULTI", b"EXEC", b"DISCARD", b"WATCH", b"UNWATCH", b"HELLO", b"CLIENT", b"SELECT")
+)
 
 
 class Connection(asyncio.Transport):
@@ -44,6 +49,9 @@ class Connection(asyncio.Transport):
         self._closing = False
         self._queued: list[bytes] | None = None  # the keys named since MULTI
         self.cut = False  # the server knows nothing of it any more
+        process.connections += 1
+        self._name = f"{process.name}/{process.connections}"
+        self._watched: list[bytes] = []
         self.request: Request | None = None
         link.connections[self] = None
         process.on_stop.append(self.close)
@@ -52,6 +60,7 @@ class Connection(asyncio.Transport):
         """Take bytes from the client; each write that completes commands is one request."""
         if self._closing or not self._process.alive:
             return
+        self.touch()
         self._buffer += bytes(data)
         commands, self._buffer = split_commands(self._buffer)
         if commands:
@@ -62,8 +71,39 @@ class Connection(asyncio.Transport):
         """All of it as one write: a pipeline is one request."""
         self.write(b"".join(list_of_data))
 
+    def touch(self) -> None:
+        """The step that is happening changes something about this connection."""
+        self._link.agenda.touch("connection", self._name)
+
     def execute(self, raw: bytes, args: list[bytes]) -> Executed:
         """Execute a command in this connection's session; in a cluster, only if its keys share a slot."""
+        done = self._execute(raw, args)
+        if self._link.agenda.watched:
+            self._touch_keys(args, done)
+        return done
+
+    def _touch_keys(self, args: list[bytes], done: Executed) -> None:
+        """Say what the command really touched, through `redis.call` too; what is not known to be harmless touches all."""
+        touch, name = self._link.agenda.touch, args[0].upper()
+        if name == b"WATCH":
+            self._watched += args[1:]
+        elif name in (b"EXEC", b"DISCARD", b"UNWATCH"):
+            for key in self._watched:
+                touch("redis", text(key), writes=False)
+            self._watched = []
+        keys = [*done.reads, *(text(key) for key in declared_keys(args))]
+        if name in (b"EVAL", b"EVALSHA"):
+            # An EVAL puts its script into the server's cache, where an EVALSHA finds it.
+            sha = hashlib.sha1(args[1], usedforsecurity=False).hexdigest() if name == b"EVAL" else text(args[1].lower())
+            touch("redis script", sha, writes=name == b"EVAL")
+        elif name not in HARMLESS and not keys and not done.writes:
+            touch("redis")
+        for name_of_key in keys:
+            touch("redis", "" if name_of_key == text(ANY_KEY) else name_of_key, writes=False)
+        for name_of_key in done.writes:
+            touch("redis", name_of_key)
+
+    def _execute(self, raw: bytes, args: list[bytes]) -> Executed:
         if not self._link.cluster:
             return self._link.server.execute(self._session, raw)
         name = args[0].upper()
@@ -87,6 +127,7 @@ class Connection(asyncio.Transport):
 
     def feed(self, data: bytes) -> None:
         """Bytes from the server arrive at the client."""
+        self.touch()
         if not self._closing:
             self.request = None
             self._process.context.run(self._protocol.data_received, data)
@@ -116,6 +157,7 @@ class Connection(asyncio.Transport):
     def _close(self, why: str) -> None:
         if self._closing:
             return
+        self.touch()
         self._closing = True
         self._link.connections.pop(self, None)
         if self.close in self._process.on_stop:
@@ -189,6 +231,8 @@ class Request:
 
     def _arrive(self) -> None:
         link = self._link
+        self._connection.touch()
+        link.agenda.touch("server", "", writes=self._fault in AT_THE_SERVER)
         if self._fault in AT_THE_SERVER:
             link.brewing -= 1
             self._strike_server(self._fault)
@@ -216,6 +260,8 @@ class Request:
 
     def _execute_unit(self) -> None:
         link = self._link
+        self._connection.touch()
+        link.agenda.touch("server", "", writes=False)
         if self._connection.cut:
             return
         for key in link.server.expire(link.agenda.now_ms):
@@ -285,6 +331,7 @@ class Request:
         return True
 
     def _give_nothing(self) -> None:
+        self._connection.touch()
         self._unblock()
         self._executed(self._units[0][0][1], Executed(None, NULL_ARRAY, [], [], None))
         self._next_unit()

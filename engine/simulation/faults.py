@@ -13,7 +13,14 @@ LONGEST_PAUSE_MS = 300_000
 class Faults:
     """The faults of one run."""
 
-    def __init__(self, case: Case, choices: Choices, record: Callable[..., None], now_ms: Callable[[], int]) -> None:
+    def __init__(
+        self,
+        case: Case,
+        choices: Choices,
+        record: Callable[..., None],
+        now_ms: Callable[[], int],
+        touch: Callable[[str, str], None],
+    ) -> None:
         self._kinds = frozenset(case.faults)
         self._budget = case.fault_budget if case.faults else 0
         self._heal_ms = case.heal_ms
@@ -21,6 +28,7 @@ class Faults:
         self._choices = choices
         self._record = record
         self._now_ms = now_ms
+        self._touch = touch
 
     @property
     def armed(self) -> bool:
@@ -38,10 +46,13 @@ class Faults:
         possible = [kind for kind in kinds if kind in self._kinds]
         if not possible:
             return None
-        index = self._choices.number(f"fault/{actor}", f"fault {site}", 0, len(possible), shape=self._shape)
+        index = self._choices.number(
+            f"fault/{actor}", f"fault {site}", 0, len(possible), shape=self._shape, options=tuple(possible)
+        )
         if index == 0:
             return None
         self._budget -= 1
+        self._touch("bound", "faults")
         kind = possible[index - 1]
         self._record("fault", kind=kind, site=site, actor=actor, **where)
         return kind

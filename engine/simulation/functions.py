@@ -29,6 +29,8 @@ SKEW_MS = 60_000
 #: A clock that drifts gains or loses this much at most: ten times what NTP tolerates (500 ppm).
 DRIFT_PPM = 5_000
 
+#: What functions say and judges compare with what happens at the processor.
+_JUDGED = ("handover.", "dead_letter", "status")
 _BEGAN = {"tick.began": "tick", "cleanup.began": "cleanup"}
 _ENDED = frozenset({"tick.ended", "tick.failed", "cleanup.ended", "cleanup.failed"})
 
@@ -122,6 +124,8 @@ class Functions:
 
     def stop(self, process: Process, reason: str) -> None:
         """Nothing of it runs again, no `finally` either. What it had sent may still arrive."""
+        self._agenda.touch("routing")
+        self._agenda.touch("function", process.name)
         process.alive = False
         self.alive.remove(process)
         self._record("function.stopped", function=process.name, reason=reason)
@@ -160,12 +164,16 @@ class Functions:
             self.replace(process, "retired")
 
     def _pause(self, process: Process, step: Step) -> None:
+        self._agenda.touch("routing")
+        self._agenda.disables(process)
         process.paused = True
         process.backlog.append(step)
         longest = max(1, min(LONGEST_PAUSE_MS, self._case.heal_ms - self._agenda.now_ms))
         self._agenda.work(f"pause of {process.name}", process.name, lambda: self._resume(process), (1, longest))
 
     def _resume(self, process: Process) -> None:
+        self._agenda.touch("routing")
+        self._agenda.touch("function", process.name)
         if not process.alive:
             return
         process.paused = False
@@ -184,6 +192,8 @@ class Functions:
         """An event of a function's own. One that has stopped says nothing more."""
         if not process.alive:
             return
+        if event.startswith(_JUDGED):
+            self._agenda.touch("processor")
         if event == "dead_letter":
             for conversation, messages in by_conversation(fields["messages"]):
                 reason = plain_value(fields["reason"])
@@ -226,6 +236,8 @@ class Functions:
                     continue
                 kinds.add(kind)
             offered.append(process)
+        # Where functions are alike one stands for all, and who is alike depends on who has been chosen before.
+        self._agenda.touch("routing", writes=len(offered) < len(self.alive))
         index = self._choices.number(f"route/{call.actor}", f"route {call.name}", 0, len(offered) - 1, shape="uniform")
         offered[index].touched = True
         return offered[index]

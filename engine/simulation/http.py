@@ -116,6 +116,7 @@ class Network:
         if call.kind == "handover":
             self.processor(call, reply)
         elif call.kind == "delivery" and self.failures_left > 0:
+            self._agenda.touch("endpoint")
             self.failures_left -= 1
             self._record("fault", kind="endpoint_failure", call=call.id)
             reply(Answer(503, b"{}"))
@@ -137,11 +138,14 @@ class Network:
                 answered = True
                 process.open_calls -= 1
                 process.on_stop.remove(stopped)
+                if call.kind == "webhook":
+                    self._agenda.touch("provider", "", writes=False)  # which conversation's it was, is not known here
                 self._record(f"{call.kind}.answered", call=call.id, function=process.name, status=answer.status)
                 reply(answer)
                 self._router.served(call, process, answer.status)
 
         process.open_calls += 1
+        self._agenda.touch("function", process.name)
 
         def start() -> None:
             self._record(f"{call.kind}.arrived", call=call.id, function=process.name)

@@ -49,6 +49,7 @@ class Link:
         """Open a connection. They are warm at the start; after a break a function's next one takes a hop."""
         process = OWNER.get()
         assert process is not None
+        self.agenda.touch("server", "", writes=False)
         if process.cold or not self.server.reachable:
             arrived = self.loop.create_future()
             self.agenda.hop(
@@ -59,6 +60,7 @@ class Link:
                 self.hop_ms,
             )
             await arrived
+            self.agenda.touch("server", "", writes=False)
             if not self.server.reachable:
                 self.commands += 1
                 self.failed(process, [self.commands], "unreachable")
@@ -88,6 +90,7 @@ class Link:
 
     def go_down(self, for_ms: int) -> None:
         """Redis cannot be reached for a while."""
+        self.agenda.touch("server")
         self.server.reachable = False
         self._break_all("unreachable")
         self.agenda.at("outage", "Redis can be reached again", None, self.come_back, self.agenda.now_ms + for_ms)
@@ -95,6 +98,7 @@ class Link:
     def come_back(self) -> None:
         """Redis can be reached again."""
         if not self.server.reachable:
+            self.agenda.touch("server")
             self.server.reachable = True
             self.record("note", note="Redis can be reached again")
 

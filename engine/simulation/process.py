@@ -28,6 +28,7 @@ class Process:
         self.handles: list[SimHandle] = []
         self.backlog: list[Step] = []
         self.steps: dict[Step, None] = {}
+        self.connections = 0  # how many it has opened
         self.open_calls = 0
         self.calls: list[Callable[[], None]] = []
         self.on_stop: list[Callable[[], None]] = []

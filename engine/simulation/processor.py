@@ -60,6 +60,7 @@ class Processor:
         headers = dict(call.headers)
         body = json.loads(call.body)
         conversation = (body["instanceName"], body["userPhone"])
+        self._touch(conversation)
         messages = [{"id": m["messageId"], "text": m["text"], "data": m["data"]} for m in body["messages"]]
         key, fence = headers.get("idempotency-key"), headers.get("fencing-token")
         self._record(
@@ -81,6 +82,10 @@ class Processor:
             self._at_work[key].joined.append((call.id, reply))
         else:
             self._start(Work(call.id, conversation, messages, key), reply)
+
+    def _touch(self, conversation: tuple[str, str]) -> None:
+        # Planned failures are given out in the order of arrival, whoever arrives.
+        self._agenda.touch("processor", "" if self.failures_left else json.dumps(conversation))
 
     def _admit(self, call: str, conversation: tuple[str, str], fence: int) -> bool:
         highest = self._fences.get(conversation, fence)
@@ -121,6 +126,7 @@ class Processor:
         return PROCESSOR_FAILURES[self._faults.which(f"how {name}", "processor", len(PROCESSOR_FAILURES))]
 
     def _finish(self, work: Work, reply: Reply, failure: str | None) -> None:
+        self._touch(work.conversation)
         if work.key is not None:
             del self._at_work[work.key]
         effect = failure not in ("error_500", "says_failed", "timed_out")

@@ -67,6 +67,8 @@ class Provider:
         )
 
     def _send(self, sending: Sending) -> None:
+        conversation = json.dumps([sending.instance_name, sending.user_phone])
+        self._agenda.touch("provider", conversation)
         self._calls += 1
         call_id = f"w{self._calls}"
         attempt = self._attempts[sending.label] = self._attempts.get(sending.label, 0) + 1
@@ -91,6 +93,7 @@ class Provider:
 
         def answered(outcome: Answer | Exception) -> None:
             nonlocal over
+            self._agenda.touch("provider", conversation, writes=False)
             if over:
                 return
             over = True

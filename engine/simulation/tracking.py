@@ -7,36 +7,41 @@ Event = dict[str, Any]
 
 
 class Stillness:
-    """Whether one whole tick has changed nothing since the last thing that happened."""
+    """Whether one whole tick has changed nothing since the last thing that happened.
 
-    def __init__(self) -> None:
+    By instant (in coarse runs): what else happens at a tick's instants disturbs it, before it and after it alike.
+    """
+
+    def __init__(self, instant: Callable[[], int] | None = None) -> None:
         self.reached = False
+        self._instant = instant
         self._disturbances = 0
 
     def disturb(self) -> None:
         """A key changed, a message was accepted or settled, the run healed: another tick is needed."""
         self.reached = False
-        self._disturbances += 1
+        self._disturbances = self._disturbances + 1 if self._instant is None else self._instant()
 
     def begin(self) -> int:
         """A tick begins. Returns what to give to `end`."""
-        return self._disturbances
+        return self._disturbances if self._instant is None else self._instant()
 
     def end(self, begun: int) -> None:
         """That tick has ended, without an error."""
-        self.reached = self.reached or begun == self._disturbances
+        still = begun == self._disturbances if self._instant is None else begun > self._disturbances
+        self.reached = self.reached or still
 
 
 class Recorder:
     """Writes the history, and keeps count of the accepted messages that have had no effect yet."""
 
-    def __init__(self, now_ms: Callable[[], int]) -> None:
+    def __init__(self, now_ms: Callable[[], int], *, by_instant: bool = False) -> None:
         self.history: list[Event] = []
         self._now_ms = now_ms
         self._calls: dict[str, tuple[str, str, str]] = {}
         self._settled: set[tuple[str, str, str]] = set()
         self.waiting: dict[tuple[str, str, str], None] = {}
-        self.stillness = Stillness()
+        self.stillness = Stillness(now_ms if by_instant else None)
 
     def __call__(self, event: str, **fields: Any) -> None:
         """Add an event at the present instant."""

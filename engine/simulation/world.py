@@ -9,7 +9,7 @@ from typing import Any
 
 from engine.buffer.strategy import Strategy
 from engine.exploration.scheduler import Choices, Scheduler
-from engine.simulation.agenda import Agenda, Step
+from engine.simulation.agenda import Agenda, Coarse, Step
 from engine.simulation.bounds import BoundHit, Bounds, cpu_bound
 from engine.simulation.case import Case
 from engine.simulation.faults import Faults
@@ -53,10 +53,11 @@ class World:
         self.bounds = bounds or Bounds()
         self.choices = Choices(scheduler)
         arrivals = {sending.at_ms for sending in case.sendings}
-        self.agenda = Agenda(self.choices, arrivals | set(case.instants_ms), self.bounds)
+        coarse = None if case.holds_max is None else Coarse(case.holds_max, case.holds_until_ms)
+        self.agenda = Agenda(self.choices, arrivals | set(case.instants_ms), self.bounds, coarse=coarse)
         self.loop = SimLoop(self.agenda, self.bounds)  # type: ignore[abstract]  # it has what is used of a loop
-        self.record = Recorder(lambda: self.agenda.now_ms)
-        self.faults = Faults(case, self.choices, self.record, lambda: self.agenda.now_ms)
+        self.record = Recorder(lambda: self.agenda.now_ms, by_instant=coarse is not None)
+        self.faults = Faults(case, self.choices, self.record, lambda: self.agenda.now_ms, self.agenda.touch)
         self.server = server or RedisServer(_POOL)
         self.agenda.ttl_ends = self.server.ttl_ends_ms
         self.agenda.before_step = self._before_step
@@ -80,6 +81,8 @@ class World:
             try:
                 self._run()
             finally:
+                if self.choices.observer is not None:
+                    self.choices.observer.end_run()
                 for process in self.functions.alive:
                     process.alive = False  # what their coroutines do while they are closed reaches nothing
                 self.loop.close()
@@ -144,12 +147,13 @@ class World:
 
     def _go_on(self) -> str:
         while True:
-            if not self._healed and self._may_heal():
-                self._heal()
-            if not self.agenda.busy and self._settled():
-                return "quiet"
-            if self._healed and self.agenda.now_ms > self._limit_ms:
-                return "settle_limit"
+            if self.agenda.between_instants:
+                if not self._healed and self._may_heal():
+                    self._heal()
+                if not self.agenda.busy and self._settled():
+                    return "quiet"
+                if self._healed and self.agenda.now_ms > self._limit_ms:
+                    return "settle_limit"
             if not self.agenda.advance():
                 return "quiet"
 
@@ -204,6 +208,8 @@ class World:
         return not self.functions.strike(process, step)
 
     def _may_thin(self) -> bool:
+        if self.case.holds_max is not None:
+            return False  # it would depend on the order of what happens at an instant
         since = max(self.case.heal_ms, self._last_sending_ms) + THIN_AFTER_MS
         return self.agenda.now_ms > since and not self.agenda.busy
 

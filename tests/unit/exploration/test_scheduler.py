@@ -12,6 +12,7 @@ class Waiting:
     name: str
     actor: str = "f1"
     kind: str = "hop"
+    identity: int = 0
 
 
 STEPS: Sequence[Pending] = [Waiting("a"), Waiting("b"), Waiting("c")]
