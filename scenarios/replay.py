@@ -36,7 +36,7 @@ class Replay:
 def replay(path: Path | str, redact: bool = False) -> Replay:
     """Run a trace again. Raises `UsageError` if the file is no trace of a schema known here."""
     trace = read_trace(Path(path))
-    strategy = _strategy(trace, Path(path))
+    strategy = strategy_of(trace, Path(path))
     run = replay_case(trace.case, strategy, trace.schedule, stepped=trace.stepped)
     violations = violations_of(judge(run.history))
     same = [v for v in violations if v.invariant == trace.invariant and v.cause == trace.cause]
@@ -61,7 +61,7 @@ def replay(path: Path | str, redact: bool = False) -> Replay:
     return Replay(trace.strategy, trace.case.scenario, outcome, detail, history, shown)
 
 
-def _strategy(trace: Trace, path: Path) -> type[Strategy]:
+def strategy_of(trace: Trace, path: Path) -> type[Strategy]:
     """The trace's strategy; a file is looked for from the working directory, then from the trace."""
     spec = trace.strategy
     file, colon, name = spec.rpartition(":")
