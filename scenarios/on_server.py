@@ -38,11 +38,11 @@ def replay_on_server(path: Path | str, url: str, redact: bool = False) -> Server
     """Run a trace on the server at `url`, which must be empty and is empty again afterwards. Raises `UsageError`."""
     trace = read_trace(Path(path))
     strategy = strategy_of(trace, Path(path))
-    case, schedule = trace.case, trace.schedule
+    case, schedule, recorded = trace.case, trace.schedule, trace.history
     if redact:
         redaction = Redaction(case)
         case, schedule = redaction.case(case), redaction.schedule(schedule)
-    simulated = replay_case(case, strategy, schedule, stepped=trace.stepped).history
+        recorded = replay_case(case, strategy, schedule, stepped=trace.stepped).history
     server = RealServer(url)
     try:
         real = replay_case(case, strategy, schedule, stepped=trace.stepped, server=server).history
@@ -51,7 +51,7 @@ def replay_on_server(path: Path | str, url: str, redact: bool = False) -> Server
         server.close()
     violations = violations_of(judge(real))
     same = [v for v in violations if v.invariant == trace.invariant and v.cause == trace.cause]
-    elsewhere, told = compared(simulated, real)
+    elsewhere, told = compared(recorded, real)
     outcome = REPRODUCED if same else DIVERGED if elsewhere else REPRODUCED if violations else HELD
     return ServerReplay(
         trace.strategy,

@@ -1,5 +1,6 @@
 """What the simulator finds happens on a real server too: the same commands in the same order, executed there."""
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,12 +11,12 @@ from engine.cli.main import main
 from engine.load.server import EmbeddedServer, embedded_server
 from engine.simulation.case import Case
 from engine.simulation.real_server import RealServer
-from engine.verification import RACES, Verdict, judge
+from engine.verification import RACES, Verdict, digest, judge
 from scenarios.batch import Plan
 from scenarios.on_server import causes, known_races, race_on_server
 from scenarios.running import Run, replay_case, run_case, scheduler_of, violations_of
 from scenarios.selection import find_strategy
-from scenarios.trace import Trace, marks_of
+from scenarios.trace import Trace
 
 pytestmark = pytest.mark.real_server
 
@@ -114,6 +115,8 @@ def test_a_watched_key_s_change_is_seen_on_a_real_server(server: RealServer) -> 
 def trace(tmp_path: Path) -> Path:
     number = next(n for n in range(100) if "concurrent_adds" in causes(simulated("baseline", "boundary", n)[1].history))
     case, run = simulated("baseline", "boundary", number)
+    case = Case.from_json(json.loads(json.dumps(case.to_json(), sort_keys=True)))  # as a file has it
+    run = replay_case(case, find_strategy("baseline"), run.schedule, stepped=run.stepped)
     violation = next(v for v in violations_of(judge(run.history)) if v.cause == "concurrent_adds")
     path = tmp_path / "trace.json"
     Trace(
@@ -124,8 +127,8 @@ def trace(tmp_path: Path) -> Path:
         invariant=violation.invariant,
         cause=violation.cause,
         explanation=violation.explanation,
-        digest="",
-        marks=marks_of(run.history),
+        digest=digest(run.history),
+        history=run.history,
     ).write(path)
     return path
 
