@@ -1,6 +1,7 @@
 """A batch of runs of one strategy in one scenario: what a worker process does, and what it brings back.
 
-Run *n* depends on the seed and *n* alone, so neither the number of processes nor the size of a batch changes a result.
+Run *n* depends on the seed, *n* and the shares of the portfolio, which closed rounds alone have made: so neither the number of
+processes nor the size of a batch changes a result.
 """
 
 import random
@@ -9,9 +10,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from engine.exploration import EVEN, Sampler, Shares, group_start
 from engine.simulation.case import Case
 from engine.verification import Verdict, judge
-from scenarios.running import run_case, scheduler_of
+from scenarios.running import run_case
 from scenarios.selection import find_scenario, find_strategy
 
 HEAL_MS = (20_000, 60_000, 200_000, 700_000)
@@ -32,7 +34,7 @@ class Plan:
 
     def case(self, run: int) -> Case | None:
         """The case of run number `run`; None: the scenario does not concern this strategy."""
-        rng = random.Random(f"{self.seed}/{self.scenario}/{run}")
+        rng = random.Random(f"{self.seed}/{self.scenario}/{group_start(self.policy, run)}")
         case = find_scenario(self.scenario).sample(rng, find_strategy(self.strategy).name)
         if case is None:
             return None
@@ -93,13 +95,25 @@ class Tally:
     branches: Counter[str] = field(default_factory=Counter)
     reasons: Counter[str] = field(default_factory=Counter)
     causes: Counter[tuple[str, str]] = field(default_factory=Counter)
+    #: How many runs of each policy violated something.
+    finds: Counter[str] = field(default_factory=Counter)
     found: dict[tuple[str, str | None], Found] = field(default_factory=dict)
 
     def merge(self, other: "Tally") -> None:
         """Add another batch's counts."""
         for name in ("runs", "completed", "skipped", "commands", "messages"):
             setattr(self, name, getattr(self, name) + getattr(other, name))
-        for name in ("applicable", "held", "violations", "undecided", "faults", "branches", "reasons", "causes"):
+        for name in (
+            "applicable",
+            "held",
+            "violations",
+            "undecided",
+            "faults",
+            "branches",
+            "reasons",
+            "causes",
+            "finds",
+        ):
             getattr(self, name).update(getattr(other, name))
         for invariant, run in other.first_violation.items():
             self.first_violation[invariant] = min(run, self.first_violation.get(invariant, run))
@@ -117,22 +131,31 @@ class Tally:
 
 
 def run_batch(
-    plan: Plan, start: int, stop: int, observe: Callable[[list[dict[str, Any]]], None] | None = None
+    plan: Plan,
+    start: int,
+    stop: int,
+    observe: Callable[[list[dict[str, Any]]], None] | None = None,
+    shares: Shares = EVEN,
 ) -> Tally:
     """Run the runs `start..stop-1` of a plan. `observe` is called with every run's history."""
     strategy = find_strategy(plan.strategy)
     tally = Tally()
-    for number in range(start, stop):
+    sampler = Sampler(plan.policy, f"{plan.seed}/{plan.strategy}/{plan.scenario}", shares)
+    for number in range(sampler.first_needed(start), stop):
         case = plan.case(number)
         if case is None:
             tally.skipped += 1
             continue
-        scheduler = scheduler_of(plan.policy, f"{plan.seed}/{plan.strategy}/{plan.scenario}", number)
+        policy, scheduler = sampler.begin(number)
         run = run_case(case, strategy, scheduler)
+        if number < start:
+            continue  # it was made for what its group learns from it
         if observe is not None:
             observe(run.history)
         _count(tally, number, case, run.history, run.commands)
+        violations = tally.violations.total()
         _judge(tally, number, case, run)
+        tally.finds[policy] += tally.violations.total() > violations
     return tally
 
 

@@ -8,9 +8,10 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from engine.exploration import Sampler
 from engine.verification import digest
 from scenarios.batch import Plan
-from scenarios.running import run_case, scheduler_of
+from scenarios.running import run_case
 from scenarios.selection import find_scenario, find_strategy
 from scenarios.verify import plans_of
 
@@ -110,8 +111,13 @@ def history_of(plan: Plan, number: int) -> list[dict[str, Any]]:
     case = plan.case(number)
     if case is None:
         return []
-    scheduler = scheduler_of(plan.policy, f"{plan.seed}/{plan.strategy}/{plan.scenario}", number)
-    return run_case(case, find_strategy(plan.strategy), scheduler).history
+    sampler, strategy = (
+        Sampler(plan.policy, f"{plan.seed}/{plan.strategy}/{plan.scenario}"),
+        find_strategy(plan.strategy),
+    )
+    for before in range(sampler.first_needed(number), number):
+        run_case(case, strategy, sampler.begin(before)[1])
+    return run_case(case, strategy, sampler.begin(number)[1]).history
 
 
 def main() -> None:

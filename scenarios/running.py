@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from engine.buffer.strategy import Strategy
-from engine.exploration import RandomWalk, Replay, Scheduler, Timed
+from engine.exploration import Replay, Sampler, Scheduler
 from engine.simulation.case import Case
 from engine.simulation.server import RedisServer
 from engine.simulation.world import World
@@ -60,30 +60,6 @@ def same_violation(history: History, invariant: str, cause: str | None) -> Viola
     return None
 
 
-class Portfolio:
-    """A fair mix of policies: even runs are `timed`, odd ones `random`."""
-
-    def __init__(self, seed: str) -> None:
-        self._policies: tuple[Scheduler, Scheduler] = (Timed(seed), RandomWalk(seed))
-        self._chosen: Scheduler = self._policies[0]
-
-    @property
-    def chosen(self) -> Scheduler:
-        """The policy of the run that was begun."""
-        return self._chosen
-
-    def new_run(self, run: int) -> bool:
-        """Begin a run under the policy whose turn it is."""
-        self._chosen = self._policies[run % 2]
-        return self._chosen.new_run(run)
-
-
 def scheduler_of(policy: str, seed: str, run: int) -> Scheduler:
-    """The scheduler of run number `run`, begun."""
-    if policy == "portfolio":
-        portfolio = Portfolio(seed)
-        portfolio.new_run(run)
-        return portfolio.chosen
-    scheduler: Scheduler = Timed(seed) if policy == "timed" else RandomWalk(seed)
-    scheduler.new_run(run)
-    return scheduler
+    """The scheduler of run number `run`, begun. Raises `ValueError` if it needs others before it (see `Sampler`)."""
+    return Sampler(policy, seed).begin(run)[1]

@@ -3,6 +3,7 @@
 import os
 import shutil
 import time
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
@@ -14,6 +15,7 @@ from typing import Any
 from engine.buffer.catalogue import BUILT_IN
 from engine.buffer.errors import UsageError
 from engine.buffer.strategy import Strategy
+from engine.exploration import ROUND, shares_after
 from engine.simulation.world import settings_of
 from engine.verification import digest
 from scenarios.batch import Found, Plan, Tally, run_batch
@@ -143,33 +145,69 @@ def pool_of(jobs: int | None) -> Executor:
 def run_all(
     pool: Executor, wanted: dict[Plan, int], deadline: float | None, progress: Progress | None
 ) -> dict[Plan, Tally]:
-    """Run all batches; stop handing out new ones at the deadline. Results are merged in the order of their numbers."""
-    batches = [(plan, at, min(at + BATCH, count)) for plan, count in wanted.items() for at in range(0, count, BATCH)]
-    # Round robin over the plans, so that a deadline leaves none without runs.
-    batches.sort(key=lambda batch: (batch[1],))
-    done: dict[tuple[Plan, int], Tally] = {}
-    for (plan, at, _stop), tally in _in_parallel(pool, run_batch, batches, deadline):
-        done[plan, at] = tally
+    """Run all batches; stop handing out new ones at the deadline. Results are merged in the order of their numbers.
+
+    A portfolio's shares are made anew when a round of its plan is closed; the other plans' batches go on meanwhile.
+    """
+    rounds = {plan: _Rounds(plan, count) for plan, count in wanted.items()}
+    # In turn over the plans, so that a deadline leaves none without runs.
+    waiting = deque(sorted((batch for each in rounds.values() for batch in each.next_round()), key=lambda b: b[1]))
+    total = sum(-(-count // BATCH) for count in wanted.values())
+    for done, ((plan, at, *_), tally) in enumerate(_in_parallel(pool, run_batch, waiting, deadline), 1):
+        if rounds[plan].close(at, tally):
+            waiting.extend(rounds[plan].next_round())
         if progress is not None:
-            progress(f"{plan.strategy} · {plan.scenario}", len(done), len(batches))
-    tallies = {plan: Tally() for plan in wanted}
-    for plan, at, _stop in sorted(batches, key=lambda batch: batch[1]):
-        if (plan, at) in done:
-            tallies[plan].merge(done[plan, at])
-    return tallies
+            progress(f"{plan.strategy} · {plan.scenario}", done, total)
+    return {plan: each.tally() for plan, each in rounds.items()}
+
+
+class _Rounds:
+    """The rounds of one plan. Without a portfolio all runs are one round."""
+
+    def __init__(self, plan: Plan, count: int) -> None:
+        self._plan = plan
+        self._count = count
+        self._length = ROUND if plan.policy == "portfolio" else count
+        self._at = 0
+        self._open = 0
+        self._done: dict[int, Tally] = {}
+
+    def next_round(self) -> list[tuple[Any, ...]]:
+        """The batches of the next round, as arguments of `run_batch`."""
+        start, stop = self._at, min(self._at + self._length, self._count)
+        shares = shares_after(self.tally().finds)
+        self._at = stop
+        batches = [(self._plan, at, min(at + BATCH, stop), None, shares) for at in range(start, stop, BATCH)]
+        self._open = len(batches)
+        return batches
+
+    def close(self, at: int, tally: Tally) -> bool:
+        """A batch is done. True: it was the last one of its round."""
+        self._done[at] = tally
+        self._open -= 1
+        return self._open == 0
+
+    def tally(self) -> Tally:
+        """All batches so far, in the order of their numbers."""
+        merged = Tally()
+        for at in sorted(self._done):
+            merged.merge(self._done[at])
+        return merged
 
 
 def _in_parallel(
-    pool: Executor, work: Callable[..., Any], items: list[Any], deadline: float | None
+    pool: Executor, work: Callable[..., Any], waiting: deque[Any], deadline: float | None
 ) -> Iterator[tuple[Any, Any]]:
-    """Do the work on all items, a few ahead of what is finished, and give each result as it comes."""
-    waiting = list(reversed(items))
+    """Do the work on all items, a few ahead of what is finished, and give each result as it comes.
+
+    Items may be added while results are taken.
+    """
     pending: dict[Future[Any], Any] = {}
     ahead = 1 if isinstance(pool, _Here) else 2 * (os.cpu_count() or 1)
     while waiting or pending:
         late = deadline is not None and time.monotonic() > deadline
         while waiting and len(pending) < ahead and not late:
-            item = waiting.pop()
+            item = waiting.popleft()
             pending[pool.submit(work, *item)] = item
         if not pending:
             return
@@ -240,7 +278,7 @@ def _counterexamples(
             seen.add((plan.strategy, invariant, cause))
             items.append((plan, found, TRIALS_SHORT if known else TRIALS_FULL, redact))
     shown: dict[tuple[Plan, str, str | None], ShownFailure] = {}
-    for done, ((plan, found, *_), failure) in enumerate(_in_parallel(pool, shrink_found, items, deadline), 1):
+    for done, ((plan, found, *_), failure) in enumerate(_in_parallel(pool, shrink_found, deque(items), deadline), 1):
         if failure is not None:
             shown[plan, found.invariant, found.cause] = failure
         if progress is not None:
