@@ -6,7 +6,7 @@ with which faults and features. So neither the number of processes nor their spe
 
 import hashlib
 import random
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from fractions import Fraction
 from typing import Any
@@ -162,7 +162,7 @@ def _subset_of_faults(asked: tuple[str, ...] | None, rng: random.Random) -> tupl
     return tuple(kind for kind in asked if rng.random() < share) or (rng.choice(asked),)
 
 
-def shares_of(policies: tuple[str, ...], closed: list[Mapping[str, tuple[int, int]]]) -> dict[str, Fraction]:
+def shares_of(policies: tuple[str, ...], closed: Sequence[Mapping[str, tuple[int, int]]]) -> dict[str, Fraction]:
     """The policies' shares of the next round, from the closed ones: policy → (runs, points that were new) of each round.
 
     In proportion to the new points a run, but none less than a quarter of its fair share: what found nothing lately may be

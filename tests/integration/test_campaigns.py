@@ -69,7 +69,7 @@ def done(store: Path) -> int:
 
 def wait_for(store: Path, count: int, process: "subprocess.Popen[str]") -> None:
     while done(store) < count and process.poll() is None:
-        time.sleep(0.02)
+        time.sleep(0.1)
 
 
 @pytest.fixture(scope="module")
