@@ -8,7 +8,7 @@ from typing import Any
 
 from reports.answers import answers_of
 from reports.errors import BadResultFile
-from reports.figures import boundary, matrix
+from reports.figures import boundary, cost, faults, matrix, retry, risk, steps, ttl
 from reports.figures.drawing import Figure
 from reports.figures.ink import in_order
 from reports.junit import junit
@@ -93,8 +93,36 @@ def _matrix(file: ResultFile, links: Links) -> Section:
     )
 
 
+def _faults(file: ResultFile, _links: Links) -> Section:
+    return Section("faults", "Faults", figures=(faults.figure(file),))
+
+
+def _steps(file: ResultFile, _links: Links) -> Section:
+    return Section("steps", "The steps of the plan", figures=(steps.figure(file),))
+
+
+def _grid(file: ResultFile, _links: Links) -> Section:
+    return Section("retry-and-ttl", "Retry and TTL", figures=(ttl.figure(file), retry.figure(file)))
+
+
+def _cost(file: ResultFile, _links: Links) -> Section:
+    return Section("cost", "Cost", figures=(cost.figure(file), cost.growth_figure(file)))
+
+
+def _risk(file: ResultFile, _links: Links) -> Section:
+    return Section("risk", "Risk in a month", figures=(risk.figure(file),))
+
+
 #: Kind of file → its section, in the order of the report.
-MAKERS: Mapping[str, Maker] = {"boundary": _boundary, "verify": _matrix}
+MAKERS: Mapping[str, Maker] = {
+    "boundary": _boundary,
+    "risk": _risk,
+    "verify": _matrix,
+    "faults": _faults,
+    "steps": _steps,
+    "retry_ttl_grid": _grid,
+    "cost": _cost,
+}
 
 
 def sections_of(results: Results, links: Links) -> list[Section]:

@@ -19,6 +19,9 @@ class Shape:
     at_most: tuple[tuple[str, str], ...] = ()
 
 
+_SHARES: Mapping[str, type] = {"runs": int, "lossy_runs": int, "doubling_runs": int}
+_PARTS = (("lossy_runs", "runs"), ("doubling_runs", "runs"))
+
 KINDS: Mapping[str, Shape] = {
     "verify": Shape(
         fields={"seed": int},
@@ -37,8 +40,77 @@ KINDS: Mapping[str, Shape] = {
     ),
     "boundary": Shape(
         fields={"distributions": str, "runs_per_cell": int},
-        rows={"rows": {"strategy": str, "second_at_ms": int, "runs": int, "lossy_runs": int, "doubling_runs": int}},
-        at_most=(("lossy_runs", "runs"), ("doubling_runs", "runs")),
+        rows={"rows": {"strategy": str, "second_at_ms": int, **_SHARES}},
+        at_most=_PARTS,
+    ),
+    "steps": Shape(
+        fields={"distributions": str},
+        rows={"rows": {"strategy": str, "variant": str, "situation": str, **_SHARES}},
+        at_most=_PARTS,
+    ),
+    "faults": Shape(
+        fields={"distributions": str}, rows={"rows": {"strategy": str, "fault": str, **_SHARES}}, at_most=_PARTS
+    ),
+    "cost": Shape(
+        fields={"distributions": str},
+        rows={
+            "rows": {
+                "strategy": str,
+                "bursts": int,
+                "messages": int,
+                "round_trips": int,
+                "bytes_sent": int,
+                "bytes_received": int,
+                "batches": int,
+                "errors": int,
+                "add_ms": dict,
+                "answer_ms": dict,
+                "idle_round_trips": int,
+                "idle_function_minutes": int,
+            },
+            "growth": {"strategy": str, "messages_before": int, "bytes": int},
+        },
+        at_most=(("errors", "messages"), ("bursts", "messages")),
+    ),
+    "risk": Shape(
+        fields={"distributions": str, "bursts": str, "messages_per_day": int},
+        rows={
+            "rows": {
+                "strategy": str,
+                "runs": int,
+                "messages": int,
+                "lost": int,
+                "doubled": int,
+                "lost_squared": int,
+                "lost_times_messages": int,
+                "doubled_squared": int,
+                "doubled_times_messages": int,
+                "messages_squared": int,
+            }
+        },
+        at_most=(("lost", "messages"), ("doubled", "messages"), ("runs", "messages")),
+    ),
+    "retry_ttl_grid": Shape(
+        rows={
+            "attempts": {
+                "strategy": str,
+                "failure": str,
+                "hand_overs_s": list,
+                "deliveries_s": list,
+                "effects": int,
+                "lost": bool,
+                "dead_lettered": bool,
+            },
+            "loss": {
+                "strategy": str,
+                "outage_s": int,
+                "buffer_ttl_s": int,
+                "processor_s": int,
+                "runs": int,
+                "lost": int,
+            },
+        },
+        at_most=(("lost", "runs"),),
     ),
 }
 
@@ -62,7 +134,7 @@ def _row_problem(row: Any, fields: Mapping[str, type], at_most: tuple[tuple[str,
     problem = _missing(row, fields, f"{where}.")
     if problem is None:
         for part, whole in at_most:
-            if part in fields and row[part] > row[whole]:
+            if part in fields and whole in fields and row[part] > row[whole]:
                 return f"{where}.{part} ({row[part]}) is more than {whole} ({row[whole]})"
     return problem
 

@@ -1,6 +1,7 @@
 """Words that sections share: lists, sources, durations."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from reports.results import ResultFile
 
@@ -21,3 +22,16 @@ def source(file: ResultFile, fields: str) -> str:
     made = f", made by `{document['command']}`" if document.get("command") else ""
     parts.append(f"Source: `{file.name}` ({fields}){made}.")
     return " ".join(parts)
+
+
+def runs_of(rows: Sequence[Mapping[str, Any]], field: str = "runs") -> str:
+    """How many runs stand behind each row: `60`, or `12–60`."""
+    counts = sorted({row[field] for row in rows})
+    if not counts:
+        return "0"
+    return f"{counts[0]:,}" if len(counts) == 1 else f"{counts[0]:,}–{counts[-1]:,}"
+
+
+def seconds(ms: float) -> str:
+    """Milliseconds as `460 ms` or `12.1 s`."""
+    return f"{ms:.0f} ms" if ms < 1_000 else f"{ms / 1_000:.1f} s"

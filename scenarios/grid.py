@@ -5,21 +5,23 @@ stepped runs), so that a number can be checked by hand.
 """
 
 import json
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from engine.exploration import Replay
 from engine.simulation.case import Case, Sending
+from engine.simulation.world import settings_of
 from engine.verification import Verdict, judge
+from scenarios.measure.parallel import Call, Progress, in_order
 from scenarios.running import History, run_case, scheduler_of
 from scenarios.selection import find_strategy
 from scenarios.trace import SCHEMA, versions
+from scenarios.verify import pool_of
 
 STRATEGIES = ("baseline", "lock", "lua", "fenced_lock", "lease")
 FAILURES = ("endpoint_503", "error_500", "says_failed", "refused", "timed_out", "answer_lost")
-OUTAGES_S = (1, 5, 10, 20, 40, 50, 55, 60, 90)
+OUTAGES_S = (1, 5, 10, 20, 40, 50, 55, 60, 90, 300)
 BUFFER_TTLS_S = (15, 60, 120, 300)
 PROCESSOR_S = (1, 30)
 PROCESSOR_TIMES_S = (30, 60, 90, 110, 119, 121, 150, 240)
@@ -27,36 +29,35 @@ PROCESSOR_TIMES_S = (30, 60, 90, 110, 119, 121, 150, 240)
 RUNS = 6
 OUTAGE_FROM_MS = 7_000
 
-Progress = Callable[[str, int, int], None]
+#: The strategies whose buffer lives by a TTL while it is unprocessed; the others' never ends before it is answered.
+WITH_TTL = ("baseline", "lock", "lua")
 
 
-def retry_ttl_grid(out: Path | None = None, progress: Progress | None = None) -> dict[str, Any]:
-    """Measure the grid; with `out`, write it there as `retry_ttl_grid.json`."""
-    parts: list[tuple[str, Callable[[], Any]]] = [
-        ("attempts", lambda: [attempts(s, f) for s in STRATEGIES for f in FAILURES]),
-        ("ttl_instant", lambda: [at_the_instant(s, ms) for s in STRATEGIES for ms in (-1, 0, 1)]),
-        ("duplicates", lambda: [duplicates(s, t) for s in STRATEGIES for t in PROCESSOR_TIMES_S]),
-        (
-            "loss",
-            lambda: [
-                loss(s, outage_s, ttl_s, work_s)
-                for s in STRATEGIES
-                for outage_s in OUTAGES_S
-                for ttl_s in BUFFER_TTLS_S
-                for work_s in PROCESSOR_S
-            ],
-        ),
-    ]
+def retry_ttl_grid(
+    out: Path | None = None, progress: Progress | None = None, runs: int = RUNS, jobs: int | None = None
+) -> dict[str, Any]:
+    """Measure the grid, `runs` times for each cell of the loss map; with `out`, write `retry_ttl_grid.json` there."""
+    cells = [(s, o, t, w, runs) for s in STRATEGIES for o in OUTAGES_S for t in BUFFER_TTLS_S for w in PROCESSOR_S]
+    parts: dict[str, list[Call]] = {
+        "attempts": [(attempts, (s, f)) for s in STRATEGIES for f in FAILURES],
+        "ttl_instant": [(at_the_instant, (s, ms)) for s in STRATEGIES for ms in (-1, 0, 1)],
+        "duplicates": [(duplicates, (s, t)) for s in STRATEGIES for t in PROCESSOR_TIMES_S],
+        "loss": [(loss, each) for each in cells],
+    }
     document: dict[str, Any] = {
         "schema": SCHEMA,
         "kind": "retry_ttl_grid",
+        "command": "bufferproof grid",
+        "policy": "timed",
+        "distributions": "each hop log-uniform over 1–600 ms, the processor as the row says",
         "versions": versions(),
-        "runs_per_cell": RUNS,
+        "runs_per_cell": runs,
+        "outage_from_s": OUTAGE_FROM_MS / 1_000,
     }
-    for done, (name, measure) in enumerate(parts, 1):
-        document[name] = measure()
-        if progress is not None:
-            progress(f"retry and TTL: {name}", done, len(parts))
+    with pool_of(jobs) as pool:
+        results = in_order(pool, "retry and TTL", [call for calls in parts.values() for call in calls], progress)
+    for name, calls in parts.items():
+        document[name], results = results[: len(calls)], results[len(calls) :]
     if out is not None:
         out.mkdir(parents=True, exist_ok=True)
         (out / "retry_ttl_grid.json").write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
@@ -85,13 +86,15 @@ def attempts(strategy: str, failure: str) -> dict[str, Any]:
         case = _case(processor_failures=(failure,) * 10, heal_ms=10_000)
     history = _default_run(case, strategy)
     start = next(e["t"] for e in history if e["event"] == "webhook.sent")
-    settings = find_strategy(strategy).default_settings
+    settings = settings_of(find_strategy(strategy), {})
+    with_ttl = strategy in WITH_TTL
     return {
         "strategy": strategy,
         "failure": failure,
         "deliveries_s": [(e["t"] - start) / 1000 for e in history if e["event"] == "delivery.posted"],
         "hand_overs_s": [(e["t"] - start) / 1000 for e in history if e["event"] == "handover.sent"],
-        "buffer_ttl_s": settings.get("BUFFER_TTL_SECONDS", 60),
+        "buffer_ttl_s": settings.buffer_ttl_seconds if with_ttl else None,
+        "timer_ttl_s": settings.timer_ttl_seconds if with_ttl else None,
         "effects": sum(e["event"] == "handover.effect" for e in history),
         "dead_lettered": any(e["event"] == "dead_letter" for e in history),
         "statuses": [e["status"] for e in history if e["event"] == "status"],
@@ -99,7 +102,7 @@ def attempts(strategy: str, failure: str) -> dict[str, Any]:
     }
 
 
-def loss(strategy: str, outage_s: int, ttl_s: int, work_s: int) -> dict[str, Any]:
+def loss(strategy: str, outage_s: int, ttl_s: int, work_s: int, runs: int = RUNS) -> dict[str, Any]:
     """How often a message is lost if Redis goes away 7 s after it, for so long, with this TTL of the buffer."""
     end_ms = OUTAGE_FROM_MS + outage_s * 1_000
     case = _case(
@@ -109,7 +112,7 @@ def loss(strategy: str, outage_s: int, ttl_s: int, work_s: int) -> dict[str, Any
         settings={"BUFFER_TTL_SECONDS": ttl_s},
     )
     lost = 0
-    for run in range(RUNS):
+    for run in range(runs):
         scheduler = scheduler_of("timed", f"grid/{outage_s}/{ttl_s}/{work_s}", run)
         lost += _violated(run_case(case, find_strategy(strategy), scheduler).history, "no_loss")
     return {
@@ -117,7 +120,7 @@ def loss(strategy: str, outage_s: int, ttl_s: int, work_s: int) -> dict[str, Any
         "outage_s": outage_s,
         "buffer_ttl_s": ttl_s,
         "processor_s": work_s,
-        "runs": RUNS,
+        "runs": runs,
         "lost": lost,
     }
 

@@ -64,6 +64,8 @@ class Connection(asyncio.Transport):
         self._buffer += bytes(data)
         commands, self._buffer = split_commands(self._buffer)
         if commands:
+            size = sum(len(raw) for raw, _ in commands)
+            self._link.traffic.append((self._link.agenda.now_ms, size, 0))
             self.request = Request(self._link, self, self._process, commands)
             self.request.send()
 
@@ -130,6 +132,7 @@ class Connection(asyncio.Transport):
         self.touch()
         if not self._closing:
             self.request = None
+            self._link.traffic.append((self._link.agenda.now_ms, 0, len(data)))
             self._process.context.run(self._protocol.data_received, data)
 
     def try_blocked(self) -> bool:

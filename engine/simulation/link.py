@@ -40,6 +40,8 @@ class Link:
         self.hop_ms = hop_ms
         self.cluster = cluster
         self.commands = 0
+        #: What went over the wire: time, bytes from a client (a request: one round trip), bytes to a client.
+        self.traffic: list[tuple[int, int, int]] = []
         self.connections: dict[Connection, None] = {}
         #: Requests with a fault that is still to strike the server: the run does not heal before it has.
         self.brewing = 0

@@ -39,7 +39,6 @@ _RC: Any = {  # matplotlib types the names of its settings, which a dictionary o
     "figure.facecolor": "none",
     "savefig.facecolor": "none",
     "svg.fonttype": "path",
-    "path.simplify": False,
 }
 WIDE_IN, NARROW_IN = 8.6, 4.1
 
@@ -81,34 +80,39 @@ class Figure:
 
     def svg(self, page: Page) -> str:
         """For a page: without a title, its ink in the theme's colours, its names its own."""
-        return _themed(_svg(self.draw, page, self.name, None), f"{self.name}-{'n' if page.narrow else 'w'}", self.title)
+        with rc_context({**_RC, "svg.hashsalt": f"bufferproof {self.name}"}):
+            text = _svg(_laid_out(self.draw(page)))
+        return _themed(text, f"{self.name}-{'n' if page.narrow else 'w'}", self.title)
 
     def write(self, folder: Path) -> list[str]:
         """Write `NAME.svg` and `NAME.png`, with the title in them. Returns the names."""
         folder.mkdir(parents=True, exist_ok=True)
-        svg = _svg(self.draw, WIDE, self.name, self.title)
-        (folder / f"{self.name}.svg").write_text(svg, encoding="utf-8", newline="\n")
-        with rc_context({**_RC, "figure.facecolor": "#ffffff"}):
+        with rc_context({**_RC, "svg.hashsalt": f"bufferproof {self.name}", "savefig.facecolor": "#ffffff"}):
             canvas = self.draw(WIDE)
             _head(canvas, self.title)
-            picture = folder / f"{self.name}.png"
-            canvas.savefig(picture, dpi=160, facecolor="#ffffff", metadata={"Software": None}, bbox_inches="tight")
+            _laid_out(canvas)
+            (folder / f"{self.name}.svg").write_text(_svg(canvas), encoding="utf-8", newline="\n")
+            canvas.savefig(folder / f"{self.name}.png", dpi=160, metadata={"Software": None})
         return [f"{self.name}.svg", f"{self.name}.png"]
 
 
-def _svg(draw: Callable[[Page], Canvas], page: Page, name: str, title: str | None) -> str:
-    with rc_context({**_RC, "svg.hashsalt": f"bufferproof {name}"}):
-        canvas = draw(page)
-        fields: dict[str, Any] = {"metadata": {"Date": None, "Creator": None}}
-        if title is not None:
-            _head(canvas, title)
-            fields |= {"facecolor": "#ffffff", "bbox_inches": "tight"}
-        buffer = io.BytesIO()
-        canvas.savefig(buffer, format="svg", **fields)
+def _laid_out(canvas: Canvas) -> Canvas:
+    """Find the layout once and keep it: finding it is most of the work."""
+    canvas.draw_without_rendering()
+    canvas.set_layout_engine("none")
+    return canvas
+
+
+def _svg(canvas: Canvas) -> str:
+    buffer = io.BytesIO()
+    canvas.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None})
     return buffer.getvalue().decode("utf-8")
 
 
 def _head(canvas: Canvas, title: str) -> None:
+    lines = len(textwrap.wrap(title, 92))
+    width_in, height_in = canvas.get_size_inches()
+    canvas.set_size_inches(width_in, height_in + 0.1 + 0.19 * lines)
     canvas.suptitle("\n".join(textwrap.wrap(title, 92)), x=0.01, ha="left", fontsize=10.5, fontweight="bold")
 
 

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from matplotlib.collections import PatchCollection
 from matplotlib.figure import Figure as Canvas
 from matplotlib.patches import Rectangle
 
@@ -121,24 +122,17 @@ def _draw(lines: list[Line], columns: list[str], page: Page) -> Canvas:
     axes = canvas.subplots()
     bare(axes)
     size = 5.5 if page.narrow else 7
-    for y, line in enumerate(lines):
-        for x, cell in enumerate(line.cells):
-            if cell.state == "violated":
-                axes.add_patch(Rectangle((x - 0.48, y - 0.44), 0.96, 0.88, color=ink.BAD, alpha=0.85, linewidth=0))
-                axes.text(
-                    x,
-                    y,
-                    str(cell.violations),
-                    ha="center",
-                    va="center",
-                    fontsize=size,
-                    color="#ffffff",
-                    fontweight="bold",
-                )
-            elif cell.state == "holds":
-                axes.plot([x], [y], ".", color=ink.GOOD, markersize=4)
-            elif cell.state == "unknown":
-                axes.text(x, y, "?", ha="center", va="center", fontsize=size, color=ink.DOUBT)
+    at = {(x, y): cell for y, line in enumerate(lines) for x, cell in enumerate(line.cells)}
+    bad = [place for place, cell in at.items() if cell.state == "violated"]
+    held = [place for place, cell in at.items() if cell.state == "holds"]
+    boxes = [Rectangle((x - 0.48, y - 0.44), 0.96, 0.88) for x, y in bad]
+    axes.add_collection(PatchCollection(boxes, facecolor=ink.BAD, alpha=0.9, linewidth=0))
+    axes.plot([x for x, _ in held], [y for _, y in held], ".", color=ink.GOOD, markersize=4)
+    for (x, y), cell in at.items():
+        if cell.state == "violated":
+            axes.text(x, y, str(cell.violations), ha="center", va="center", fontsize=size, color="#ffffff")
+        elif cell.state == "unknown":
+            axes.text(x, y, "?", ha="center", va="center", fontsize=size, color=ink.DOUBT)
     for y, line in enumerate(lines):
         if y and line.strategy != lines[y - 1].strategy:
             axes.axhline(y - 0.5, color=ink.MUTED, linewidth=0.6)

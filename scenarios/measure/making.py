@@ -1,23 +1,20 @@
 """Making the result files: the cells of all measurements over all cores, one document a kind."""
 
 import json
-from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import Executor
-from concurrent.futures.process import BrokenProcessPool
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 from engine.buffer.errors import UsageError
-from scenarios.measure import boundary
+from scenarios.measure import boundary, cost, faults, risk, steps
+from scenarios.measure.parallel import Progress, in_order
 from scenarios.measure.profile import Profile
 from scenarios.trace import SCHEMA, versions
 from scenarios.verify import pool_of
 
 #: What can be measured, by the kind of the file that it writes.
-MEASUREMENTS: Mapping[str, ModuleType] = {module.NAME: module for module in (boundary,)}
-
-Progress = Callable[[str, int, int], None]
+MEASUREMENTS: Mapping[str, ModuleType] = {module.NAME: module for module in (boundary, steps, faults, cost, risk)}
 
 
 def measure(
@@ -45,28 +42,14 @@ def measure(
         for name in chosen:
             module = MEASUREMENTS[name]
             count = runs or (module.FEW_RUNS if few else module.RUNS)
-            rows = _in_order(pool, module, module.items(count, seed, profile), progress)
+            calls = [(module.cell, item) for item in module.items(count, seed, profile)]
+            rows = in_order(pool, f"measuring {name}", calls, progress)
             documents[name] = _document(name, rows, count, seed, profile)
             if out is not None:
                 out.mkdir(parents=True, exist_ok=True)
                 text = json.dumps(documents[name], indent=1) + "\n"
                 (out / f"{name}.json").write_text(text, encoding="utf-8")
     return documents
-
-
-def _in_order(
-    pool: Executor, module: ModuleType, items: list[tuple[Any, ...]], progress: Progress | None
-) -> list[dict[str, Any]]:
-    rows: list[dict[str, Any]] = []
-    try:
-        futures = [pool.submit(module.cell, *item) for item in items]
-        for future in futures:
-            rows.append(future.result())
-            if progress is not None:
-                progress(f"measuring {module.NAME}", len(rows), len(items))
-    except BrokenProcessPool:
-        raise UsageError("a worker process died: run with --jobs 1 to see why") from None
-    return rows
 
 
 def _document(name: str, rows: list[dict[str, Any]], runs: int, seed: int, profile: Profile) -> dict[str, Any]:
