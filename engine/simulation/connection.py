@@ -61,10 +61,10 @@ class Connection(asyncio.Transport):
         if self._closing or not self._process.alive:
             return
         self.touch()
-        self._buffer += bytes(data)
-        commands, self._buffer = split_commands(self._buffer)
+        received = self._buffer + bytes(data)
+        commands, self._buffer = split_commands(received)
         if commands:
-            size = sum(len(raw) for raw, _ in commands)
+            size = len(received) - len(self._buffer)
             self._link.traffic.append((self._link.agenda.now_ms, size, 0))
             self.request = Request(self._link, self, self._process, commands)
             self.request.send()
@@ -77,9 +77,9 @@ class Connection(asyncio.Transport):
         """The step that is happening changes something about this connection."""
         self._link.agenda.touch("connection", self._name)
 
-    def execute(self, raw: bytes, args: list[bytes]) -> Executed:
+    def execute(self, args: Command) -> Executed:
         """Execute a command in this connection's session; in a cluster, only if its keys share a slot."""
-        done = self._execute(raw, args)
+        done = self._execute(args)
         if self._link.agenda.watched:
             self._touch_keys(args, done)
         return done
@@ -105,9 +105,9 @@ class Connection(asyncio.Transport):
         for name_of_key in done.writes:
             touch("redis", name_of_key)
 
-    def _execute(self, raw: bytes, args: list[bytes]) -> Executed:
+    def _execute(self, args: Command) -> Executed:
         if not self._link.cluster:
-            return self._link.server.execute(self._session, raw)
+            return self._link.server.execute(self._session, args)
         name = args[0].upper()
         keys = declared_keys(args)
         if name == b"MULTI":
@@ -121,7 +121,7 @@ class Connection(asyncio.Transport):
             if name == b"EXEC":
                 self._link.server.execute(self._session, DISCARD)
             return refused(CROSSSLOT)
-        done = self._link.server.execute(self._session, raw)
+        done = self._link.server.execute(self._session, args)
         touched = [key.encode() for key in (*done.reads, *done.writes) if key != text(ANY_KEY)]
         if is_script(args) and in_two_slots(touched):
             done.reply, done.error = NON_LOCAL_KEY, text(NON_LOCAL_KEY[1:-2])
@@ -206,7 +206,7 @@ class Request:
         self._connection = connection
         self._process = process
         self._units = list(transactions(commands))
-        first = commands[0][1]
+        first = commands[0]
         self._name = f"{process.name} {text(first[0])} {first_key(first)}".strip()
         self._numbers: list[int] = []
         self._replies: list[bytes] = []
@@ -219,7 +219,7 @@ class Request:
         """Put the request on its way; a fault may strike it."""
         link, who = self._link, self._process.name
         for unit in self._units:
-            for _, args in unit:
+            for args in unit:
                 link.commands += 1
                 self._numbers.append(link.commands)
                 link.record("redis.sent", command=link.commands, function=who, args=[text(a) for a in args[:2]])
@@ -270,8 +270,8 @@ class Request:
         for key in link.server.expire(link.agenda.now_ms):
             link.record("key.expired", key=key)
         wrote = False
-        for raw, args in self._units[0]:
-            done = self._connection.execute(raw, args)
+        for args in self._units[0]:
+            done = self._connection.execute(args)
             if done.blocked_for is not None:
                 self._block(done.blocked_for)
                 return
@@ -295,7 +295,7 @@ class Request:
             extra = self._stall_ms if self._fault == "reply_stalls" else 0
             link.agenda.hop(f"{self._name} reply", self._process.name, self._process, self._reply, link.hop_ms, extra)
 
-    def _executed(self, args: list[bytes], done: Executed) -> None:
+    def _executed(self, args: Command, done: Executed) -> None:
         fields: dict[str, Any] = {"error": done.error} if done.error else {}
         self._link.record(
             "redis.executed",
@@ -324,8 +324,8 @@ class Request:
         """A key has changed: try again. True if the command found something."""
         if not self._blocked:
             return False
-        raw, args = self._units[0][0]
-        done = self._connection.execute(raw, args)
+        args = self._units[0][0]
+        done = self._connection.execute(args)
         if done.blocked_for is not None:
             return False
         self._unblock()
@@ -336,7 +336,7 @@ class Request:
     def _give_nothing(self) -> None:
         self._connection.touch()
         self._unblock()
-        self._executed(self._units[0][0][1], Executed(None, NULL_ARRAY, [], [], None))
+        self._executed(self._units[0][0], Executed(None, NULL_ARRAY, [], [], None))
         self._next_unit()
 
     def _unblock(self) -> None:

@@ -20,8 +20,8 @@ from collections.abc import Iterable, Iterator
 
 from engine.buffer.errors import UsageError
 from engine.simulation.process import EPOCH_MS
-from engine.simulation.server import ANY_KEY, Executed, RedisServer, SimDatabase, text
-from engine.simulation.wire import NULL_ARRAY, declared_keys, split_commands
+from engine.simulation.server import ANY_KEY, Executed, RedisServer, text
+from engine.simulation.wire import NULL_ARRAY, declared_keys
 from engine.simulation.wire_client import Value, WireClient, elements, pack, shown
 
 MARK = b"bufferproof:mark"
@@ -126,11 +126,6 @@ class RealServer(RedisServer):
 
     # -- what a run asks of its server -------------------------------------------------------------------------------
 
-    @property
-    def database(self) -> SimDatabase:
-        """There is none in this process."""
-        raise NotImplementedError("a real server's keys are on the server")
-
     def open_session(self) -> RealSession:  # type: ignore[override]  # as opaque to the link as the other one
         """A new client's session."""
         session = RealSession(self._url)
@@ -141,10 +136,9 @@ class RealServer(RedisServer):
         """A client has gone."""
         session.close()
 
-    def execute(self, session: RealSession, request: bytes) -> Executed:  # type: ignore[override]
+    def execute(self, session: RealSession, args: list[bytes]) -> Executed:  # type: ignore[override]
         """Execute one command; those between MULTI and EXEC go to the server together, at EXEC."""
         self.commands += 1
-        args = split_commands(request)[0][0][1]
         name = args[0].upper()
         if name == b"MULTI" and session.queued is None:
             session.queued = []
@@ -201,6 +195,10 @@ class RealServer(RedisServer):
     def keys(self) -> dict[str, tuple[str, int | None]]:
         """Every key that is there: its type, and when its TTL ends (virtual ms, None: never)."""
         return {text(key): found for key, found in sorted(self._keys.items())}
+
+    def lasting_keys(self) -> Iterator[str]:
+        """The keys that have no end."""
+        return (text(key) for key, (_, end) in self._keys.items() if end is None)
 
     def expire(self, now_ms: int) -> list[str]:
         """It is `now_ms`: delete the keys whose end has passed; say which."""

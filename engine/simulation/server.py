@@ -3,9 +3,11 @@
 For every command it says which keys were *really* read and written, through `redis.call` too.
 """
 
+import functools
 import threading
 from collections import defaultdict
 from collections.abc import Iterator
+from heapq import heappop
 from typing import Any
 
 import redis as redis_py
@@ -15,6 +17,7 @@ from fakeredis._helpers import NoResponse
 from fakeredis._socket import FakeSocket
 from fakeredis.model import ExpiringMembersSet
 
+from engine.simulation.lua import Lua, install
 from engine.simulation.process import EPOCH_MS
 
 #: In place of a key, for commands whose answer depends on which keys there are (KEYS, SCAN, RANDOMKEY).
@@ -39,6 +42,21 @@ class SimDatabase(Database):
         self.reads[key] = None
         return super().__getitem__(key)
 
+    def get(self, key: bytes, default: Any = None) -> Any:
+        """As of any mapping, without an exception for a key that is not there."""
+        self.reads[key] = None
+        item = self._dict.get(key)
+        if item is None:
+            return default
+        if item.expireat is not None and self.expired(item):
+            del self._dict[key]
+            return default
+        return item
+
+    def __contains__(self, key: object) -> bool:
+        """As of any mapping, likewise."""
+        return self.get(key) is not None  # type: ignore[arg-type]  # keys are bytes
+
     def __setitem__(self, key: bytes, value: Any) -> None:
         self.writes[key] = None
         super().__setitem__(key, value)
@@ -61,9 +79,10 @@ class SimDatabase(Database):
         return super().random_key()
 
     def notify_watch(self, key: bytes) -> None:
-        """A key changes: whoever watches it must know."""
+        """A key changes: whoever watches it must know. Nobody is blocked within fakeredis, so nobody is woken."""
         self.writes[key] = None
-        super().notify_watch(key)
+        for session in self._watches.get(key, ()):
+            session.notify_watch()
 
     def drop(self, key: bytes) -> None:
         """A key goes by itself: its time is over, or it is evicted. Who watches it must know."""
@@ -75,8 +94,19 @@ class SimDatabase(Database):
         """Whether the item's end has passed."""
         return item.expireat is not None and round(item.expireat * 1000) < round(self.time * 1000)
 
+    def ended(self, time_ms: int) -> list[bytes]:
+        """The keys whose end has passed at a time of the server's clock, in the order in which they were made."""
+        heap = self._expiry_heap
+        found = set()
+        while heap and round(heap[0][0] * 1000) < time_ms:
+            _, key = heappop(heap)
+            item = self._dict.get(key)
+            if item is not None and item.expireat is not None and round(item.expireat * 1000) < time_ms:
+                found.add(key)
+        return list(found) if len(found) < 2 else [key for key in self._dict if key in found]
+
     def _remove_expired(self) -> None:
-        for key in [key for key, item in self._dict.items() if self.expired(item)]:
+        for key in self.ended(round(self.time * 1000)):
             del self._dict[key]
 
 
@@ -101,11 +131,18 @@ class SimSocket(FakeSocket):
         """Keep a reply until the network takes it."""
         self.replies.append(msg)
 
-    def recover(self, why: str) -> None:
-        """Answer with an error after a failure within fakeredis, which ends its parser."""
-        self._parser = self._parse_commands()
-        self._parser.send(None)
-        self.replies[:] = [redis_py.ResponseError(why)]
+    def answer(self, args: list[bytes]) -> Any:
+        """Execute a command; its reply, or None if it has none. Raises whatever goes wrong within fakeredis."""
+        self.replies.clear()
+        self.blocked_for = None
+        if self._killed:
+            raise redis_py.ConnectionError("Connection closed by server.")
+        self._process_command(args)
+        return self.replies[0] if self.replies else None
+
+    def _lua_redis_call(self, lua_runtime: Any, expected_globals: set[Any], op: bytes, *args: Any) -> Any:
+        # fakeredis' callbacks hold its own interpreter: see `engine/simulation/lua.py`.
+        return super()._lua_redis_call(self._server._lua_runtime, expected_globals, op, *args)  # type: ignore[attr-defined]
 
     def setex(self, key: Any, seconds: int, value: bytes) -> Any:
         """SETEX to the millisecond: fakeredis cuts the end to a whole second, so that keys go up to 999 ms too early."""
@@ -150,15 +187,11 @@ class RedisServer:
 
     def __init__(self, pool: "ServerPool") -> None:
         self._fake = pool.take()
-        self.reachable = True
-        self.commands = 0
-
-    @property
-    def database(self) -> SimDatabase:
-        """Database 0."""
         database = self._fake.dbs[0]
         assert isinstance(database, SimDatabase)
-        return database
+        self.database = database
+        self.reachable = True
+        self.commands = 0
 
     def open_session(self) -> SimSocket:
         """A new client's session."""
@@ -168,26 +201,21 @@ class RedisServer:
         """A client has gone: what it watched is dropped."""
         session._clear_watches()
 
-    def execute(self, session: SimSocket, request: bytes) -> Executed:
+    def execute(self, session: SimSocket, args: list[bytes]) -> Executed:
         """Execute one command, atomically."""
         self.commands += 1
-        database = self.database
-        session.replies.clear()
-        session.blocked_for = None
-        database.reads.clear()
-        database.writes.clear()
+        reads, writes = self.database.reads, self.database.writes
+        reads.clear()
+        writes.clear()
         try:
-            session.sendall(request)
+            result = session.answer(args)
         except Exception as error:
             # fakeredis itself failed, as its cjson does on integers beyond 64 bits: the client sees an error.
-            session.recover(f"the simulated server could not do this: {type(error).__name__}: {error}")
-        if session.replies:
-            result = session.replies[0]
-            reply = encode_reply(result, 2) if not isinstance(result, bytes) else _bulk_or_status(result)
-        else:
-            result, reply = None, b"$-1\r\n"
-        reads = [text(key) for key in database.reads if key not in database.writes]
-        return Executed(result, reply, reads, [text(key) for key in database.writes], session.blocked_for)
+            why = f"the simulated server could not do this: {type(error).__name__}: {error}"
+            result = redis_py.ResponseError(why)
+        reply = _bulk_or_status(result) if isinstance(result, bytes) else encode_reply(result, 2)
+        only_read = [text(key) for key in reads if key not in writes]
+        return Executed(result, reply, only_read, [text(key) for key in writes], session.blocked_for)
 
     def flush_scripts(self) -> None:
         """Forget all cached scripts: `NOSCRIPT` on the next EVALSHA."""
@@ -196,12 +224,7 @@ class RedisServer:
     def script_name(self, source_or_sha: bytes) -> str:
         """A script's name: the first word of its header comment, or the start of its digest."""
         source = self._fake.script_cache.get(source_or_sha.lower(), source_or_sha)
-        header = text(source.split(b"\n", 1)[0])
-        if header.startswith("--"):
-            words = header.lstrip("- ").replace(":", " ").split()
-            if words:
-                return words[0]
-        return text(source_or_sha[:8])
+        return _named(source) or text(source_or_sha[:8])
 
     def lose_data(self) -> None:
         """Restart empty."""
@@ -226,46 +249,47 @@ class RedisServer:
             found[text(key)] = (_TYPES.get(name, name), end_ms)
         return found
 
+    def lasting_keys(self) -> Iterator[str]:
+        """The keys that have no end."""
+        return (text(key) for key, item in self.database._dict.items() if item.expireat is None)
+
     def expire(self, now_ms: int) -> list[str]:
         """Drop the keys whose end has passed; say which."""
-        gone = [
-            key
-            for key, item in self.database._dict.items()
-            if item.expireat is not None and round(item.expireat * 1000) - EPOCH_MS < now_ms
-        ]
+        gone = self.database.ended(EPOCH_MS + now_ms)
         for key in gone:
             self.database.drop(key)
         return [text(key) for key in gone]
 
 
 class ServerPool:
-    """One fakeredis server a process of ours, emptied between runs: its Lua interpreter is dear to make."""
+    """An empty fakeredis server for each run, all of a process with one Lua interpreter: that is dear to make."""
 
     def __init__(self) -> None:
-        self._server: FakeServer | None = None
+        self._lua: Lua | None = None
+        self._lua_attributes: dict[str, Any] = {}
 
     def take(self) -> FakeServer:
         """An empty server."""
-        if self._server is None:
-            self._server = FakeServer(version=(7, 2), server_type="redis")
-            _let_lua_be_stopped(self._server)
-        server = self._server
-        lock = threading.Lock()  # a new one: a run that a bound ended may have left the last one locked
-        server.lock = lock
+        server = FakeServer(version=(7, 2), server_type="redis")
+        server.lastsave = EPOCH_MS // 1000
+        lock = server.lock
         server.dbs = defaultdict(lambda: SimDatabase(lock))
-        server.script_cache.clear()
-        server.sockets.clear()
-        server.closed_sockets.clear()
-        server.scan_cursors.clear()
-        server._next_client_id = 1
+        if self._lua is None:
+            self._lua = install(server, SimSocket(server))
+            server.sockets.clear()
+            server._next_client_id = 1
+            self._lua_attributes = {name: value for name, value in vars(server).items() if name.startswith("_lua_")}
+        else:
+            self._lua.fresh()
+            vars(server).update(self._lua_attributes)
         return server
 
 
-def _let_lua_be_stopped(server: FakeServer) -> None:
-    """Come back to Python now and then, so that the bound on CPU time also stops a script that never ends."""
-    lua = SimSocket(server)._get_server_runtime(server)
-    set_hook = lua.eval("function(breathe, instructions) debug.sethook(function() breathe() end, '', instructions) end")
-    set_hook(lambda: None, 1_000_000)
+@functools.lru_cache(maxsize=500)
+def _named(source: bytes) -> str:
+    header = text(source.split(b"\n", 1)[0])
+    words = header.lstrip("- ").replace(":", " ").split() if header.startswith("--") else []
+    return words[0] if words else ""
 
 
 def _bulk_or_status(value: bytes) -> bytes:

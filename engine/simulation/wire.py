@@ -1,5 +1,6 @@
 """What Redis' protocol says: commands in bytes, transactions, the keys a command names, replies as short text."""
 
+import functools
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -8,12 +9,12 @@ from redis.crc import key_slot
 
 from engine.simulation.server import text
 
-Command = tuple[bytes, list[bytes]]
-"""A command: its bytes and its arguments, the name first."""
+Command = list[bytes]
+"""A command: its arguments, the name first."""
 
 CROSSSLOT = b"-CROSSSLOT Keys in request don't hash to the same slot\r\n"
 NON_LOCAL_KEY = b"-ERR Script attempted to access a non local key in a cluster node\r\n"
-DISCARD = b"*1\r\n$7\r\nDISCARD\r\n"
+DISCARD = [b"DISCARD"]
 NULL_ARRAY = b"*-1\r\n"
 
 #: Commands with a number of keys among their arguments: where it stands. The keys follow it.
@@ -31,27 +32,28 @@ _PAIRS = frozenset({b"MSET", b"MSETNX"})
 
 
 def split_commands(data: bytes) -> tuple[list[Command], bytes]:
-    """The complete commands in a RESP request: each as its bytes and its arguments; and what is left."""
+    """The complete commands in a RESP request, and what is left."""
     commands: list[Command] = []
-    position = 0
-    while position < len(data):
-        start, args = position, []
+    position, length = 0, len(data)
+    while position < length:
+        start = position
         line_end = data.find(b"\r\n", position)
         if line_end < 0:
             return commands, data[start:]
+        args: Command = []
         count = int(data[position + 1 : line_end])
         position = line_end + 2
         for _ in range(count):
             line_end = data.find(b"\r\n", position)
             if line_end < 0:
                 return commands, data[start:]
-            size = int(data[position + 1 : line_end])
-            position = line_end + 2
-            if position + size + 2 > len(data):
+            value = line_end + 2
+            end = value + int(data[position + 1 : line_end])
+            position = end + 2
+            if position > length:
                 return commands, data[start:]
-            args.append(data[position : position + size])
-            position += size + 2
-        commands.append((data[start:position], args))
+            args.append(data[value:end])
+        commands.append(args)
     return commands, b""
 
 
@@ -60,8 +62,8 @@ def transactions(commands: list[Command]) -> Iterator[list[Command]]:
     unit: list[Command] = []
     for command in commands:
         unit.append(command)
-        name = command[1][0].upper()
-        if unit[0][1][0].upper() != b"MULTI" or name in (b"EXEC", b"DISCARD"):
+        name = command[0].upper()
+        if unit[0][0].upper() != b"MULTI" or name in (b"EXEC", b"DISCARD"):
             yield unit
             unit = []
     if unit:
@@ -87,6 +89,7 @@ def declared_keys(args: list[bytes]) -> list[bytes]:
     return args[first : last + 1] if first else []
 
 
+@functools.cache
 def _key_places(name: bytes) -> tuple[int, int]:
     """Where the first and the last key of a plain command stand, by the server's own COMMAND table."""
     info = get_command_info(name)

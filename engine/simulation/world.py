@@ -171,7 +171,7 @@ class World:
 
     def _unfinished_keys(self) -> bool:
         """Whether a key is left that would never end: a design that still holds a claim or a lock needs more ticks."""
-        return any(end is None and not self._is_shared(key) for key, (_, end) in self.server.keys().items())
+        return any(not self._is_shared(key) for key in self.server.lasting_keys())
 
     def _is_shared(self, key: str) -> bool:
         return any(

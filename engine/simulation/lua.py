@@ -1,0 +1,114 @@
+"""fakeredis' Lua interpreter, without the work that no script can see: one for a process of ours, shared by all runs.
+
+For every call of a script fakeredis compiles its source and collects all of Lua's garbage, and for every `redis.call` it
+walks Lua's globals, to find one that the script has made. That is most of the time of a run. Here a source is compiled
+once, Lua collects its garbage when it sees fit, and Lua's own metatable says when a global is made. What a script could
+use to go around that (`rawset`, another environment, …) makes it one that fakeredis checks as ever.
+"""
+
+import re
+from collections.abc import Callable, Iterable
+from functools import partial
+from typing import Any
+
+from fakeredis._core import FakeServer
+from fakeredis._socket import FakeSocket
+from fakeredis.commands_mixins.scripting_mixin import _lua_cjson_decode, _lua_cjson_encode
+
+#: What fakeredis executes after each script.
+_COLLECT = "collectgarbage()"
+#: Words of a source that could make a global, or keep something for the next call, unseen.
+_WAYS_AROUND = re.compile(
+    rb"\b(?:_G|[gs]etfenv|rawset|load|loadstring|loadfile|dofile|require|module|package|debug|[gs]etmetatable)\b"
+)
+_SOURCES_MAX = 500
+
+_WATCH_GLOBALS = """
+function(made)
+    local rawset = rawset
+    setmetatable(_G, {__newindex = function(t, name, value) made(); rawset(t, name, value) end})
+end
+"""
+_FORGET_GLOBAL = "function(name) rawset(_G, name, nil) end"
+# Come back to Python now and then, so that the bound on CPU time also stops a script that never ends.
+_BREATHE = "function(breathe, instructions) debug.sethook(function() breathe() end, '', instructions) end"
+
+
+class Lua:
+    """What fakeredis uses of a `lupa.LuaRuntime`, over a real one."""
+
+    def __init__(self, runtime: Any, known: frozenset[bytes]) -> None:
+        self._runtime = runtime
+        self._known = known
+        self._chunks: dict[bytes, Callable[[], Any]] = {}
+        self._forget = runtime.eval(_FORGET_GLOBAL)
+        self._seed = runtime.eval("math.randomseed")
+        self._suspect = False  # a global may have been made since the last run began
+        self.table_from = runtime.table_from
+        runtime.eval(_BREATHE)(lambda: None, 1_000_000)
+        runtime.eval(_WATCH_GLOBALS)(self._global_made)
+
+    def execute(self, source: bytes | str) -> Any:
+        """Run a script. Raises what it raises, and `lupa.LuaError` if it does not compile."""
+        if source == _COLLECT:
+            return None
+        assert isinstance(source, bytes)
+        chunk = self._chunks.get(source)
+        if chunk is None:
+            chunk = self._compile(source)
+        return chunk()
+
+    def globals(self) -> Any:
+        """The globals, where one may have been made that is not allowed; else nothing, which fakeredis takes for none."""
+        return self._runtime.globals() if self._suspect else _NONE
+
+    def fresh(self) -> None:
+        """Begin a run: what the last one has left is gone."""
+        if self._suspect:
+            self._suspect = False
+            for name in set(self._runtime.globals().keys()) - self._known:
+                self._forget(name)
+
+    def _compile(self, source: bytes) -> Callable[[], Any]:
+        chunk: Callable[[], Any]
+        if _WAYS_AROUND.search(source):
+            chunk = partial(self._run_warily, source)
+        else:
+            chunk = self._runtime.compile(source)
+            if b"math.random" in source:
+                chunk = partial(self._run_seeded, chunk)
+        if len(self._chunks) >= _SOURCES_MAX:
+            self._chunks.clear()
+        self._chunks[source] = chunk
+        return chunk
+
+    def _run_warily(self, source: bytes) -> Any:
+        self._suspect = True
+        return self._runtime.execute(source)
+
+    def _run_seeded(self, chunk: Callable[[], Any]) -> Any:
+        self._seed(0)  # as a server does, so that no run depends on the one before it
+        return chunk()
+
+    def _global_made(self) -> None:
+        self._suspect = True
+
+
+class _NoGlobals:
+    def keys(self) -> Iterable[bytes]:
+        return ()
+
+
+_NONE = _NoGlobals()
+
+
+def install(server: FakeServer, session: FakeSocket) -> Lua:
+    """Give a server such an interpreter, which its sessions then use."""
+    runtime = session._get_server_runtime(server)
+    attributes = vars(server)
+    known: set[bytes] = attributes["_lua_expected_globals"]
+    lua = attributes["_lua_runtime"] = Lua(runtime, frozenset(known))
+    cjson = runtime.globals()[b"cjson"]
+    cjson[b"encode"] = partial(_lua_cjson_encode, lua, known)
+    cjson[b"decode"] = partial(_lua_cjson_decode, lua, known)
+    return lua
