@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass
 from fractions import Fraction
 from typing import Any
 
+from engine.exploration import group_start
 from engine.simulation.case import FAULTS, Case
 from scenarios.batch import Plan
 from scenarios.campaign.features import FEATURES, with_features
@@ -37,7 +38,9 @@ class SwarmPlan(Plan):
         case = super().case(run)
         if case is None or not self.features:
             return case
-        return with_features(case, self.features, random.Random(f"{self.seed}/{self.scenario}/{run}/features"))
+        # Runs of one group face one case, features and all.
+        first = group_start(self.policy, run)
+        return with_features(case, self.features, random.Random(f"{self.seed}/{self.scenario}/{first}/features"))
 
 
 @dataclass(frozen=True, kw_only=True)

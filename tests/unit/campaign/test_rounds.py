@@ -4,9 +4,10 @@ import random
 from collections import Counter
 from fractions import Fraction
 
+from engine.exploration import GROUP
 from engine.simulation.case import FAULTS, Case, Sending
 from scenarios.campaign.features import FEATURES, with_features
-from scenarios.campaign.plan import Batch, Campaign, round_of, shares_of
+from scenarios.campaign.plan import Batch, Campaign, SwarmPlan, round_of, shares_of
 from scenarios.campaign.run import is_quiet
 
 ASKED = Campaign(
@@ -114,3 +115,12 @@ def test_a_feature_leaves_what_the_scenario_says() -> None:
 def test_a_rollout_has_no_features() -> None:
     rollout = Case(sendings=CASE.sendings, rollout_from="lock")
     assert with_features(rollout, tuple(FEATURES), random.Random(4)) == rollout
+
+
+def test_runs_of_one_group_face_one_case_with_its_features() -> None:
+    plan = SwarmPlan(
+        strategy="lease", scenario="boundary", policy="pct", seed=3, features=tuple(FEATURES), faults=FAULTS
+    )
+    cases = [plan.case(run) for run in range(2 * GROUP)]
+    assert all(case == cases[0] for case in cases[:GROUP])
+    assert cases[GROUP] != cases[0]
