@@ -28,7 +28,13 @@ class Line:
 
 
 def timeline(
-    history: Sequence[Event], *, events: Sequence[int] = (), explanation: str = "", trace: str = "", lines: int = LINES
+    history: Sequence[Event],
+    *,
+    events: Sequence[int] = (),
+    explanation: str = "",
+    exceptions: Sequence[str] | None = None,
+    trace: str = "",
+    lines: int = LINES,
 ) -> str:
     """The timeline of a history. `events` are the positions of the conflicting steps, marked with ►.
 
@@ -57,9 +63,18 @@ def timeline(
         out.append(_row(f"{(line.t - start) / 1000:.3f}", cells, columns, "►" if line.index in marked else " "))
     if explanation:
         out.append(f"  → {explanation}")
+    if exceptions is not None:
+        out.append(f"  {in_order_except(exceptions)}")
     if trace:
         out.append(f"  replay: bufferproof replay {trace}")
     return "\n".join(out)
+
+
+def in_order_except(exceptions: Sequence[str]) -> str:
+    """The line that says how far from in-order a run is."""
+    if not exceptions:
+        return "in order everywhere: no fault, no delay, each step in its turn"
+    return f"in order everywhere, except: {'; '.join(exceptions)}"
 
 
 def _row(time: str, cells: Mapping[str, str], columns: Sequence[str], mark: str) -> str:

@@ -8,9 +8,11 @@ from engine.buffer.catalogue import BUILT_IN
 from engine.buffer.errors import UsageError
 from engine.buffer.strategy import Strategy
 from engine.verification import Violation, digest, judge
+from scenarios.exceptions import exceptions
 from scenarios.redaction import Redaction
-from scenarios.running import replay_case, violations_of
+from scenarios.running import violations_of
 from scenarios.selection import find_strategy
+from scenarios.told import replayed
 from scenarios.trace import Trace, first_difference, read_trace
 
 REPRODUCED, HELD, DIVERGED = "reproduced", "held", "diverged"
@@ -26,6 +28,8 @@ class Replay:
     detail: str
     history: list[dict[str, Any]] = field(repr=False)
     violations: list[Violation]
+    exceptions: tuple[str, ...] = ()
+    keys: list[dict[str, Any]] = field(default_factory=list, repr=False)
 
     @property
     def exit_status(self) -> int:
@@ -37,7 +41,8 @@ def replay(path: Path | str, redact: bool = False) -> Replay:
     """Run a trace again. Raises `UsageError` if the file is no trace of a schema known here."""
     trace = read_trace(Path(path))
     strategy = strategy_of(trace, Path(path))
-    run = replay_case(trace.case, strategy, trace.schedule, stepped=trace.stepped)
+    told = replayed(trace.case, strategy, trace.schedule, stepped=trace.stepped, with_keys=True)
+    run = told.run
     violations = violations_of(judge(run.history))
     same = [v for v in violations if v.invariant == trace.invariant and v.cause == trace.cause]
     difference = first_difference(trace.history, run.history)
@@ -53,12 +58,18 @@ def replay(path: Path | str, redact: bool = False) -> Replay:
     history, shown = run.history, [*same, *(v for v in violations if v not in same)]
     if redact:
         redaction = Redaction(trace.case)
-        run = replay_case(
-            redaction.case(trace.case), strategy, redaction.schedule(trace.schedule), stepped=trace.stepped
+        told = replayed(
+            redaction.case(trace.case),
+            strategy,
+            redaction.schedule(trace.schedule),
+            stepped=trace.stepped,
+            with_keys=True,
         )
+        run = told.run
         history, shown = run.history, violations_of(judge(run.history))
         detail = redaction.text(detail)
-    return Replay(trace.strategy, trace.case.scenario, outcome, detail, history, shown)
+    clauses = exceptions(told)
+    return Replay(trace.strategy, trace.case.scenario, outcome, detail, history, shown, clauses, told.keys)
 
 
 def strategy_of(trace: Trace, path: Path) -> type[Strategy]:

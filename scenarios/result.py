@@ -1,6 +1,7 @@
 """What `verify` found: the result document of the contract, the counterexamples, and the exit status."""
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,8 @@ class Counterexample:
     trace: str
     history: list[dict[str, Any]] = field(repr=False)
     events: tuple[int, ...] = ()
+    exceptions: tuple[str, ...] = ()
+    keys: Sequence[dict[str, Any]] = field(default=(), repr=False)
 
 
 @dataclass(frozen=True)

@@ -1,15 +1,31 @@
-"""Making a failing run small: first the scenario, then the schedule, as long as the same violation stays."""
+"""Making a failing run small: first the scenario, then the schedule, as long as the same violation stays.
+
+The aim is a run that is in order everywhere, but for a few deviations that one can name. So the order of steps is turned
+into delays by name (`engine.exploration.in_order`), and whole kinds of deviations are taken away before single ones. Where
+more than a few remain, the small scenario is searched afresh for a run that needs fewer. Everything is bounded in trials:
+the result depends on the run, never on the machine.
+"""
 
 import contextlib
+import json
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
 from engine.buffer.strategy import Strategy
-from engine.exploration.shrinking import Budget, BudgetSpent, minimise_list, minimise_mapping, simplest_number
+from engine.exploration.shrinking import Budget, BudgetSpent, minimise_list, simplest_number
+from engine.exploration.sparse import Sparse
 from engine.simulation.case import Case, Sending
 from engine.verification import Violation
-from scenarios.running import Run, replay_case, same_violation
+from scenarios.running import Run, same_violation
+from scenarios.told import Told, is_duration, kind_of, replayed, tell, tell_in_order
+
+#: A message's label in the name of what the provider does.
+_LABELLED = re.compile(r"(\bprovider (?:sends |retries )?)(\S+)")
+
+#: A counterexample with so few deviations can be read; one with more is worth a search of its own.
+FEW = 3
 
 #: Rounder values to try for a field, in this order.
 _SIMPLER_FIELDS: tuple[tuple[str, tuple[Any, ...]], ...] = (
@@ -32,10 +48,23 @@ class Counterexample:
     """A failing run, as small as it got."""
 
     case: Case
-    schedule: dict[str, int]
-    stepped: bool
-    run: Run
+    told: Told
     violation: Violation
+
+    @property
+    def run(self) -> Run:
+        """The run itself."""
+        return self.told.run
+
+    @property
+    def schedule(self) -> dict[str, int]:
+        """The schedule that replays it, exactly."""
+        return self.run.schedule
+
+    @property
+    def stepped(self) -> bool:
+        """In which of the two kinds of time it ran."""
+        return self.run.stepped
 
 
 def shrink(
@@ -49,15 +78,19 @@ def shrink(
     trials: int,
 ) -> Counterexample | None:
     """The smallest failing run found within so many trials; None if the run does not fail when it is replayed."""
-    run = replay_case(case, strategy, schedule, stepped=stepped)
-    violation = same_violation(run.history, invariant, cause)
+    told = replayed(case, strategy, schedule, stepped=stepped)
+    violation = same_violation(told.run.history, invariant, cause)
     if violation is None:
         return None
-    best = Counterexample(case, dict(schedule), stepped, run, violation)
-    search = _Search(best, strategy, invariant, cause, Budget(trials))
+    search = _Search(Counterexample(case, told, violation), strategy, invariant, cause, Budget(trials))
     with contextlib.suppress(BudgetSpent):
         search.go()
+    search.finish()
     return search.best
+
+
+Deviations = tuple[dict[str, int], dict[str, str]]
+"""Numbers by their keys, and delays by the steps that wait."""
 
 
 class _Search:
@@ -69,37 +102,108 @@ class _Search:
         self._invariant = invariant
         self._cause = cause
         self._budget = budget
+        self._refused: set[str] = set()
+        self._deviations: Deviations = (best.told.numbers, best.told.delays)
 
     def go(self) -> None:
-        """Passes, big pieces first, until one changes nothing."""
+        """Passes, big pieces first, until one changes nothing; then perhaps a search for a run with fewer deviations."""
+        if self.best.told.delays and not self._try(self.best.case, self._deviations):
+            self._deviations = (self.best.schedule, {})  # its order cannot be said by delays: it stays by position
+        self._reduce()
+        if self.best.told.size[0] > FEW:
+            self._search_afresh()
+
+    def _reduce(self) -> None:
         while True:
-            before = (self.best.case, self.best.schedule)
-            self._try(self.best.case, {})
+            before = (self.best.case, self._deviations)
+            self._try(self.best.case, ({}, {}))
             self._fewer_messages()
-            minimise_mapping(self.best.schedule, lambda schedule: self._try(self.best.case, schedule))
+            self._fewer_deviations()
             self._simpler_case()
             self._rounder_times()
-            self._rounder_choices()
-            if (self.best.case, self.best.schedule) == before:
+            self._rounder_numbers()
+            if (self.best.case, self._deviations) == before:
                 return
 
-    def _try(self, case: Case, schedule: dict[str, int]) -> bool:
-        if (case, schedule) == (self.best.case, self.best.schedule):
-            return True
+    def _try(self, case: Case, deviations: Deviations, *, stepped: bool | None = None) -> bool:
+        stepped = self.best.stepped if stepped is None else stepped
+        key = json.dumps([case.to_json(), *deviations, stepped], sort_keys=True)
+        if key in self._refused:
+            return False
         self._budget.spend()
-        run = replay_case(case, self._strategy, schedule, stepped=self.best.stepped)
-        violation = same_violation(run.history, self._invariant, self._cause)
+        numbers, delays = deviations
+        told = tell_in_order(case, self._strategy, numbers, delays, stepped=stepped)
+        if self._take(case, told):
+            return True
+        self._refused.add(key)
+        return False
+
+    def _take(self, case: Case, told: Told) -> bool:
+        violation = same_violation(told.run.history, self._invariant, self._cause)
         if violation is None:
             return False
-        # What was recorded is the schedule: recorded keys that were not asked for any more are gone.
-        self.best = Counterexample(case, run.schedule, self.best.stepped, run, violation)
+        # What was heard is the schedule: what was not asked for any more is gone.
+        self.best = Counterexample(case, told, violation)
+        self._deviations = (told.numbers, told.delays)
         return True
+
+    def _fewer_deviations(self) -> None:
+        """Whole kinds first: a failure seldom needs both holds and faults."""
+        numbers, delays = self._deviations
+        items = [*numbers, *((waiting,) for waiting in delays)]
+        for kind in dict.fromkeys(map(_kind, items)):
+            numbers, delays = self._deviations
+            kept = [item for item in (*numbers, *((w,) for w in delays)) if _kind(item) != kind]
+            if len(kept) < len(numbers) + len(delays):
+                self._try(self.best.case, _only(self._deviations, kept))
+        numbers, delays = self._deviations
+        everything = self._deviations
+
+        def fails(kept: list[Any]) -> bool:
+            return self._try(self.best.case, _only(everything, kept))
+
+        minimise_list([*numbers, *((w,) for w in delays)], fails)
+
+    def _search_afresh(self) -> None:
+        """Run the small scenario with a few deviations drawn afresh, as long as the budget lasts, for a run with fewer."""
+        reached, number = self.best, 0
+        try:
+            while reached.told.size[0] > FEW:
+                self._budget.spend()
+                policy = Sparse("shrink", stepped=number % 2 == 0)
+                policy.new_run(number // 2)
+                number += 1
+                told = tell(reached.case, self._strategy, policy)
+                if told.size[0] < 3 * reached.told.size[0] and self._take(reached.case, told):
+                    self._reduce()
+                    reached = min(reached, self.best, key=lambda each: each.told.size)
+        finally:
+            self.best = min(reached, self.best, key=lambda each: each.told.size)
 
     def _fewer_messages(self) -> None:
         def fails(sendings: list[Sending]) -> bool:
-            return bool(sendings) and self._try(replace(self.best.case, sendings=tuple(sendings)), self.best.schedule)
+            return bool(sendings) and self._try(replace(self.best.case, sendings=tuple(sendings)), self._deviations)
 
         minimise_list(self.best.case.sendings, fails)
+
+    def finish(self) -> None:
+        """The messages that are left are m1, m2, …: their labels stand in the keys of what the provider does."""
+        self._budget = Budget(1)
+        sendings = self.best.case.sendings
+        names = {sending.label: f"m{number}" for number, sending in enumerate(sendings, 1)}
+
+        def renamed(key: str) -> str:
+            return _LABELLED.sub(lambda match: match[1] + names.get(match[2], match[2]), key)
+
+        case = replace(self.best.case, sendings=tuple(replace(s, label=names[s.label]) for s in sendings))
+        numbers, delays = self._deviations
+        self._try(
+            case,
+            (
+                {renamed(key): value for key, value in numbers.items()},
+                {renamed(waiting): renamed(awaited) for waiting, awaited in delays.items()},
+            ),
+        )
 
     def _simpler_case(self) -> None:
         for name, values in _SIMPLER_FIELDS:
@@ -107,11 +211,11 @@ class _Search:
                 current = getattr(self.best.case, name)
                 if current == value or (isinstance(value, int) and isinstance(current, int) and current <= value):
                     break
-                if self._try(replace(self.best.case, **{name: value}), self.best.schedule):
+                if self._try(replace(self.best.case, **{name: value}), self._deviations):
                     break
         for kind in self.best.case.faults:
             fewer = tuple(each for each in self.best.case.faults if each != kind)
-            self._try(replace(self.best.case, faults=fewer), self.best.schedule)
+            self._try(replace(self.best.case, faults=fewer), self._deviations)
         for index, sending in enumerate(self.best.case.sendings):
             for simpler in _simpler_sendings(sending, index):
                 self._replace_sending(index, simpler)
@@ -120,7 +224,7 @@ class _Search:
         first = min(sending.at_ms for sending in self.best.case.sendings)
         if first:
             moved = tuple(replace(s, at_ms=s.at_ms - first) for s in self.best.case.sendings)
-            self._try(replace(self.best.case, sendings=moved), self.best.schedule)
+            self._try(replace(self.best.case, sendings=moved), self._deviations)
         for index, sending in enumerate(self.best.case.sendings):
             simplest_number(
                 sending.at_ms,
@@ -130,18 +234,32 @@ class _Search:
     def _replace_sending(self, index: int, sending: Sending) -> bool:
         sendings = list(self.best.case.sendings)
         sendings[index] = sending
-        return self._try(replace(self.best.case, sendings=tuple(sendings)), self.best.schedule)
+        return self._try(replace(self.best.case, sendings=tuple(sendings)), self._deviations)
 
-    def _rounder_choices(self) -> None:
-        for key in list(self.best.schedule):
-            if key not in self.best.schedule or key.startswith(
-                ("next#", "route", "fault", "which", "how", "hold", "until")
-            ):
+    def _rounder_numbers(self) -> None:
+        """Latencies and lengths; a choice among alternatives has no rounder one."""
+        for key in list(self._deviations[0]):
+            if key not in self._deviations[0] or not is_duration(key):
                 continue
             simplest_number(
-                self.best.schedule[key],
-                lambda value, key=key: self._try(self.best.case, {**self.best.schedule, key: value}),  # type: ignore[misc]
+                self._deviations[0][key],
+                lambda value, key=key: self._try(  # type: ignore[misc]
+                    self.best.case, ({**self._deviations[0], key: value}, self._deviations[1])
+                ),
             )
+
+
+def _kind(item: Any) -> str:
+    return "delay" if isinstance(item, tuple) else kind_of(item)
+
+
+def _only(deviations: Deviations, kept: list[Any]) -> Deviations:
+    numbers, delays = deviations
+    wanted = set(kept)
+    return (
+        {key: value for key, value in numbers.items() if key in wanted},
+        {waiting: awaited for waiting, awaited in delays.items() if (waiting,) in wanted},
+    )
 
 
 def _simpler_sendings(sending: Sending, index: int) -> Iterator[Sending]:

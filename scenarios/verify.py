@@ -20,13 +20,15 @@ from engine.simulation.world import settings_of
 from engine.verification import digest
 from scenarios.batch import Found, Plan, Tally, run_batch
 from scenarios.catalogue import SCENARIOS
+from scenarios.exceptions import exceptions
 from scenarios.expectations import compare
 from scenarios.redaction import Redaction
 from scenarios.result import Counterexample, Result, result_document
-from scenarios.running import replay_case, same_violation
+from scenarios.running import same_violation
 from scenarios.selection import POLICIES, chosen_faults, find_scenario, find_strategy
 from scenarios.shrink import Counterexample as Small
 from scenarios.shrink import shrink
+from scenarios.told import replayed
 from scenarios.trace import Trace, portable
 
 BATCH = 25
@@ -242,6 +244,8 @@ def shrink_found(plan: Plan, found: Found, trials: int, redact: bool = False) ->
     if small is None:
         return None
     history = small.run.history
+    # Once more, to hear how the keys changed: what a listener hears changes no history.
+    told = replayed(small.case, strategy, small.schedule, stepped=small.stepped, with_keys=True)
     trace = Trace(
         strategy=plan.strategy,
         case=small.case,
@@ -253,6 +257,8 @@ def shrink_found(plan: Plan, found: Found, trials: int, redact: bool = False) ->
         digest=digest(history),
         history=history,
         events=small.violation.events,
+        exceptions=exceptions(small.told),
+        keys=told.keys,
     )
     return ShownFailure(plan, found, trace, history, small.violation.events)
 
@@ -261,9 +267,9 @@ def redacted(small: Small, strategy: type[Strategy], found: Found) -> Small | No
     """The same failure under pseudonyms; None if it hangs on the very names, and is then not written at all."""
     redaction = Redaction(small.case)
     case = redaction.case(small.case)
-    run = replay_case(case, strategy, redaction.schedule(small.schedule), stepped=small.stepped)
-    violation = same_violation(run.history, found.invariant, found.cause)
-    return None if violation is None else Small(case, run.schedule, small.stepped, run, violation)
+    told = replayed(case, strategy, redaction.schedule(small.schedule), stepped=small.stepped)
+    violation = same_violation(told.run.history, found.invariant, found.cause)
+    return None if violation is None else Small(case, told, violation)
 
 
 def _counterexamples(
@@ -325,6 +331,8 @@ def _shown(found: list[ShownFailure], traces: dict[tuple[Plan, str], dict[str, s
             trace=traces[failure.plan, failure.found.invariant][failure.found.cause or ""],
             history=failure.history,
             events=failure.events,
+            exceptions=failure.trace.exceptions,
+            keys=failure.trace.keys,
         )
         for failure in best.values()
     ]

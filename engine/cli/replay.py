@@ -32,7 +32,15 @@ def replay(
         typer.echo(timeline(again.history))
     for violation in again.violations:
         typer.echo(f"\nviolates {violation.invariant}")
-        typer.echo(timeline(again.history, events=violation.events, explanation=violation.explanation, trace=str(path)))
+        typer.echo(
+            timeline(
+                again.history,
+                events=violation.events,
+                explanation=violation.explanation,
+                exceptions=again.exceptions,
+                trace=str(path),
+            )
+        )
     return int(again.exit_status)
 
 

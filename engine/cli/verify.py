@@ -109,5 +109,11 @@ def _show(result: "Result", out: Path) -> None:
         cause = f" ({found.cause})" if found.cause else ""
         typer.echo(f"\n{found.strategy} · {found.scenario} violates {found.invariant}{cause}")
         typer.echo(
-            timeline(found.history, events=found.events, explanation=found.explanation, trace=str(out / found.trace))
+            timeline(
+                found.history,
+                events=found.events,
+                explanation=found.explanation,
+                exceptions=found.exceptions,
+                trace=str(out / found.trace),
+            )
         )
