@@ -27,6 +27,8 @@ class ServerReplay:
     commands: int
     history: list[dict[str, Any]] = field(repr=False)
     violations: list[Violation]
+    #: How far from in-order it was is the trace's to say, not the server's.
+    exceptions: tuple[str, ...] | None = None
 
     @property
     def exit_status(self) -> int:
