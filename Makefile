@@ -5,7 +5,7 @@ STAMP := .venv/.installed
 export HYPOTHESIS_PROFILE ?= ci
 
 .DEFAULT_GOAL := help
-.PHONY: help install verify test lint format clean
+.PHONY: help install verify report test lint format clean
 
 help:  ## this list
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## */\t/' | expand -t 12
@@ -20,6 +20,9 @@ $(STAMP): pyproject.toml constraints.txt
 
 verify: $(STAMP)  ## the main job: every built-in strategy through the scenarios around the end of the window
 	$(BIN)/bufferproof verify
+
+report: $(STAMP)  ## charts, tables and one HTML page from .bufferproof/; makes a small set of results first if there are none
+	$(BIN)/bufferproof report
 
 test: lint  ## lint, types and all tests
 	$(BIN)/python -m pytest -n 2 -q

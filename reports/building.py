@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from reports.answers import answers_of
+from reports.counterexamples import write_pages
 from reports.errors import BadResultFile
 from reports.figures import boundary, cost, faults, matrix, retry, risk, steps, ttl
 from reports.figures.drawing import Figure
@@ -19,6 +20,7 @@ from reports.sections import Answer, Section, Table
 from reports.wording import listed
 
 Links = Mapping[str, str]
+Progress = Callable[[str, int, int], None]
 
 
 @dataclass(frozen=True)
@@ -29,23 +31,25 @@ class Written:
     files: tuple[str, ...]
 
 
-def build(results: Results, out: Path, links: Links | None = None) -> Written:
-    """Write `report.html`, `figures/`, `summary.json` and `junit.xml` into `out`.
+def build(results: Results, out: Path, progress: Progress | None = None) -> Written:
+    """Write `report.html`, `figures/`, `timelines/`, `summary.json` and `junit.xml` into `out`.
 
-    `links` leads from a trace's name (as in the result file) to the page of its timeline, relative to `out`.
-    Raises `BadResultFile` if there is nothing to show.
+    Raises `BadResultFile` if there is nothing to show, or if a trace that a result file names is damaged.
     """
-    sections = sections_of(results, links or {})
+    links = write_pages(results, out)
+    sections = sections_of(results, links)
     if not sections:
         raise BadResultFile(f"{results.folder}: there is no result file: run bufferproof verify or bufferproof measure")
     answers = answers_of(results)
     out.mkdir(parents=True, exist_ok=True)
     text = page(results, sections, answers, title_of(results), LEAD)
     (out / "report.html").write_text(text, encoding="utf-8", newline="\n")
-    files = ["report.html"]
-    for section in sections:
-        for figure in (*section.figures, *section.files_only):
-            files += [f"figures/{name}" for name in figure.write(out / "figures")]
+    files = ["report.html", *links.values()]
+    figures = [figure for section in sections for figure in (*section.figures, *section.files_only)]
+    for done, figure in enumerate(figures, 1):
+        files += [f"figures/{name}" for name in figure.write(out / "figures")]
+        if progress is not None:
+            progress("drawing", done, len(figures))
     summary = json.dumps(_summary(results, sections, answers), indent=1) + "\n"
     (out / "summary.json").write_text(summary, encoding="utf-8", newline="\n")
     (out / "junit.xml").write_text(junit(results), encoding="utf-8", newline="\n")

@@ -13,11 +13,11 @@ def listed(names: Sequence[str]) -> str:
     return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
 
 
-def source(file: ResultFile, fields: str) -> str:
-    """Where numbers come from: distributions, file, fields, and the command that made the file."""
+def source(file: ResultFile, fields: str, *, timed: bool = True) -> str:
+    """Where numbers come from: distributions (of `timed` runs), file, fields, and the command that made the file."""
     document = file.document
     parts = []
-    if document.get("policy") == "timed" and document.get("distributions"):
+    if timed and document.get("policy") == "timed" and document.get("distributions"):
         parts.append(f"Timed runs: {document['distributions']}.")
     made = f", made by `{document['command']}`" if document.get("command") else ""
     parts.append(f"Source: `{file.name}` ({fields}){made}.")
@@ -35,3 +35,20 @@ def runs_of(rows: Sequence[Mapping[str, Any]], field: str = "runs") -> str:
 def seconds(ms: float) -> str:
     """Milliseconds as `460 ms` or `12.1 s`."""
     return f"{ms:.0f} ms" if ms < 1_000 else f"{ms / 1_000:.1f} s"
+
+
+_SITUATIONS = {
+    "boundary": "near the end of the window",
+    "burst": "at the same instant as another",
+    "during_processing": "while the answer is made",
+    "slow_holder": "when the network is slower than a lock lives",
+    "two_conversations": "when two names differ only in where a colon stands",
+    "next_burst": "soon after an answer",
+    "real_chat": "in real chats",
+    "retry": "when a call fails",
+}
+
+
+def situation(scenario: str) -> str:
+    """When a message comes, in words for somebody who has not seen the project; the scenario's name where it has none."""
+    return _SITUATIONS.get(scenario, f"in `{scenario}`")

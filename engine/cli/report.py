@@ -13,17 +13,32 @@ def report(
     out: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Where the report goes; left out: report/ in the results.")
     ] = None,
+    jobs: Annotated[
+        int | None, typer.Option(metavar="J", help="Processes, if results must be made; changes no result.")
+    ] = None,
 ) -> int:
-    """Write report.html, its figures as SVG and PNG, summary.json and junit.xml."""
+    """Write report.html, its figures, timelines, summary.json and junit.xml; without results, first make a small set."""
     from reports.building import build
     from reports.errors import BadResultFile
     from reports.results import read_results
 
     folder = options.folder("--results", results)
     target = options.folder("--out", out if out is not None else results / "report")
+    options.at_least("--jobs", jobs, 1)
     try:
-        written = build(read_results(folder), target)
+        found = read_results(folder)
+        if not found.files:
+            _make(folder, jobs)
+            found = read_results(folder)
+        written = options.in_view(build, {"results": found, "out": target})
     except BadResultFile as error:
         options.refuse(str(error))
-    typer.echo(f"written to {written.page} ({len(written.files)} files beside and under it)")
+    typer.echo(f"written to {written.page}, with {len(written.files) - 1} files beside and under it")
     return 0
+
+
+def _make(folder: Path, jobs: int | None) -> None:
+    from scenarios.measure.first import first_results
+
+    typer.echo(f"no results in {folder}: making a small set, which takes about two minutes", err=True)
+    options.in_view(first_results, {"out": folder, "jobs": jobs})

@@ -88,7 +88,7 @@ def growth_figure(file: ResultFile) -> Figure:
         title=growth_message(rows),
         caption=(
             "Bytes over the wire, both ways, for each of twenty equal messages of one buffer. One run, exact. "
-            f"{source(file, 'growth[].bytes')}"
+            f"{source(file, 'growth[].bytes', timed=False)}"
         ),
         draw=lambda page: _draw_growth(rows, page),
     )
@@ -124,7 +124,9 @@ def _draw(rows: list[Row], page: Page) -> Canvas:
         axes.barh(range(len(names)), values, color=[ink.pen_of(name, names).colour for name in names], height=0.62)
         for y, each in enumerate(values):
             axes.annotate(form.format(each), (each, y), (3, 0), textcoords="offset points", va="center", fontsize=7.5)
-        axes.set_xlim(0, max([*values, 1e-9]) * 1.16)
+        axes.set_xlim(0, (max(values) or 1) * 1.2)
+        axes.set_xticks([])
+        axes.spines["bottom"].set_visible(False)
         axes.set_title(title)
     for place, axes in enumerate(panels):
         axes.set_visible(place < count)
@@ -145,9 +147,11 @@ def _times(axes: Axes, rows: list[Row], field: str) -> None:
         axes.plot([middle, high], [y, y], color=pen.colour, linewidth=2)
         axes.plot([middle], [y], color=pen.colour, marker=pen.marker, markersize=5)
         axes.plot([top], [y], color=pen.colour, marker="|", markersize=9)
-        axes.annotate(f"{middle:.2f}", (middle, y), (0, 5), textcoords="offset points", ha="center", fontsize=7)
-    axes.set_xlabel("s")
-    axes.set_xlim(left=0)
+        text = f"{middle:.2f} … {top:.2f}"
+        axes.annotate(text, (top, y), (6, 0), textcoords="offset points", va="center", fontsize=7.5)
+    most = max((row[field]["p99"] or 0 for row in rows), default=0) / 1000
+    axes.set_xlim(0, (most or 1) * 1.45)
+    axes.set_xlabel("s (median … 99th percentile)")
 
 
 def _draw_growth(rows: list[Row], page: Page) -> Canvas:
@@ -169,5 +173,6 @@ def _draw_growth(rows: list[Row], page: Page) -> Canvas:
     axes.set_xlabel("the message's place in its buffer")
     axes.set_ylabel("bytes")
     axes.set_ylim(bottom=0)
+    axes.set_xticks([place for place in (1, 5, 10, 15, 20) if place <= len({row["messages_before"] for row in rows})])
     legend_below(canvas, axes, 3 if page.narrow else 5)
     return canvas

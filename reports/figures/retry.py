@@ -26,7 +26,7 @@ def figure(file: ResultFile) -> Figure:
             "One message, and a failure that goes on ten times. Points: when the batch was handed over (for `endpoint_503`: "
             "when the delivery call was made); at the right, what became of the message. Vertical lines: the end of the "
             "buffer's TTL (solid: as the design sets it; dotted: the old 15 s). One run a row, every hop 1 ms, so it can be "
-            f"checked by hand. {source(file, 'attempts[].hand_overs_s, .deliveries_s, .buffer_ttl_s, .lost, .dead_lettered')}"
+            f"checked by hand. {source(file, 'attempts[].hand_overs_s, .deliveries_s, .buffer_ttl_s, .lost', timed=False)}"
         ),
         draw=lambda page: _draw(rows, page),
     )

@@ -45,7 +45,7 @@ def test_a_changed_result_changes_the_report(tmp_path: Path) -> None:
 
 def test_a_violated_cell_leads_to_its_timeline(tmp_path: Path) -> None:
     folder = files.write(tmp_path / "results", results=files.verify())
-    build(read_results(folder), tmp_path / "out", {"traces/baseline-boundary-no_loss.json": "timelines/x.html"})
+    build(read_results(folder), tmp_path / "out")
     page = (tmp_path / "out/report.html").read_text("utf-8")
     assert re.search(r'class="bad"[^>]*><a href="timelines/x\.html">7</a>', page)
 

@@ -1,0 +1,40 @@
+"""The timeline page of every counterexample that verdicts point at."""
+
+import json
+from pathlib import Path
+
+from reports.errors import BadResultFile
+from reports.results import Results
+from reports.timelines import write_page
+
+
+def write_pages(results: Results, out: Path) -> dict[str, str]:
+    """Write `timelines/NAME.html` for each trace of the results. Returns where each trace's page is, relative to `out`.
+
+    A trace that is not there (nothing was written, or it was moved) has no page. Raises `BadResultFile` for a damaged one.
+    """
+    links: dict[str, str] = {}
+    for name in sorted(_traces(results)):
+        trace = results.folder / name
+        if trace.is_file():
+            links[name] = f"timelines/{trace.stem}.html"
+            _write(trace, out / links[name])
+    return links
+
+
+def _traces(results: Results) -> set[str]:
+    rows = [row for file in results.of("verify") for row in file.document["rows"]]
+    return {name for row in rows for name in (row.get("trace"), *(row.get("causes") or {}).values()) if name}
+
+
+def _write(trace: Path, page: Path) -> None:
+    try:
+        document = json.loads(trace.read_text(encoding="utf-8"))
+    except (ValueError, RecursionError):
+        raise BadResultFile(f"trace {trace}: this is not JSON, or it was cut short: record it again") from None
+    if not isinstance(document, dict) or document.get("schema") != 1 or document.get("kind") != "trace":
+        raise BadResultFile(f"trace {trace}: this is no trace of a schema known here: record it again")
+    try:
+        write_page(document, page, replay=str(trace))
+    except (KeyError, TypeError) as error:
+        raise BadResultFile(f"trace {trace}: a part is missing or damaged ({error}): record it again") from None
