@@ -55,3 +55,26 @@ def write(folder: Path, **documents: Any) -> Path:
     for name, document in documents.items():
         (folder / f"{name}.json").write_text(json.dumps(document), encoding="utf-8")
     return folder
+
+
+def trace() -> dict[str, Any]:
+    """The trace of one message that is accepted and waits for ever."""
+    talk = ["bot", "1"]
+    history = [
+        {"t": 0, "event": "start", "strategy": "baseline", "scenario": "boundary", "functions": 1},
+        {"t": 0, "event": "webhook.sent", "call": "w1", "conversation": talk, "id": "a", "text": "hello", "data": None,
+         "attempt": 1, "label": "m1"},
+        {"t": 1, "event": "webhook.arrived", "call": "w1", "function": "f1"},
+        {"t": 2, "event": "webhook.answered", "call": "w1", "function": "f1", "status": 200},
+        {"t": 9, "event": "waiting", "conversation": talk, "id": "a"},
+        {"t": 9, "event": "end", "reason": "quiet", "completed": True, "keys": {}},
+    ]  # fmt: skip
+    violation = {"invariant": "no_loss", "cause": None, "explanation": "m1 waits for ever", "events": [3, 4]}
+    return {
+        "schema": 1,
+        "kind": "trace",
+        "strategy": "baseline",
+        "scenario": "boundary",
+        "violation": violation,
+        "history": history,
+    }

@@ -1,6 +1,7 @@
 import json
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -9,53 +10,75 @@ from reports.errors import BadResultFile
 from reports.results import read_results
 from tests.unit.reports import files
 
-
-def report(tmp_path: Path, name: str = "out", **documents: object) -> Path:
-    folder = files.write(tmp_path / f"{name}-results", **documents)
-    build(read_results(folder), tmp_path / name)
-    return tmp_path / name
+TRACE = "traces/baseline-boundary-no_loss.json"
 
 
-def test_the_report_is_one_page_that_loads_nothing(tmp_path: Path) -> None:
-    page = (report(tmp_path, boundary=files.boundary(), results=files.verify()) / "report.html").read_text("utf-8")
-    assert not re.search(r'(src|href)="(https?:)?//', page)
-    assert "<script" not in page
-    assert "@import" not in page
+def report(folder: Path, **documents: Any) -> Path:
+    build(read_results(files.write(folder / "results", **documents)), folder / "report")
+    return folder / "report"
 
 
-def test_every_figure_is_there_as_svg_and_png(tmp_path: Path) -> None:
-    folder = report(tmp_path, boundary=files.boundary(), results=files.verify()) / "figures"
-    assert {path.name for path in folder.iterdir()} >= {"boundary.svg", "boundary.png", "matrix.svg", "matrix.png"}
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("made")
+    files.write(folder / "results/traces", **{Path(TRACE).stem: files.trace()})
+    return report(folder, boundary=files.boundary(lossy=3), results=files.verify())
 
 
-def test_the_same_results_give_the_same_bytes(tmp_path: Path) -> None:
-    documents = {"boundary": files.boundary(), "results": files.verify()}
-    first, second = report(tmp_path, "a", **documents), report(tmp_path, "b", **documents)
-    for path in sorted(path for path in first.rglob("*") if path.is_file()):
-        assert path.read_bytes() == (second / path.relative_to(first)).read_bytes(), path.name
+@pytest.fixture(scope="module")
+def text(made: Path) -> str:
+    return (made / "report.html").read_text("utf-8")
 
 
-def test_a_changed_result_changes_the_report(tmp_path: Path) -> None:
-    before = report(tmp_path, "a", boundary=files.boundary(lossy=3))
-    after = report(tmp_path, "b", boundary=files.boundary(lossy=9))
-    assert "up to 30 %" in (before / "report.html").read_text("utf-8")
-    assert "up to 90 %" in (after / "report.html").read_text("utf-8")
-    assert (before / "figures/boundary.svg").read_bytes() != (after / "figures/boundary.svg").read_bytes()
+def test_the_report_is_one_page_that_loads_nothing(text: str) -> None:
+    assert not re.search(r'(src|href)="(https?:)?//', text)
+    assert "<script" not in text
+    assert "@import" not in text
 
 
-def test_a_violated_cell_leads_to_its_timeline(tmp_path: Path) -> None:
-    folder = files.write(tmp_path / "results", results=files.verify())
-    build(read_results(folder), tmp_path / "out")
-    page = (tmp_path / "out/report.html").read_text("utf-8")
-    assert re.search(r'class="bad"[^>]*><a href="timelines/x\.html">7</a>', page)
+def test_every_figure_is_there_as_svg_and_png(made: Path) -> None:
+    names = {path.name for path in (made / "figures").iterdir()}
+    assert names == {"boundary.svg", "boundary.png", "matrix.svg", "matrix.png"}
 
 
-def test_every_caption_names_its_file_and_fields(tmp_path: Path) -> None:
-    folder = report(tmp_path, boundary=files.boundary(), results=files.verify())
-    summary = json.loads((folder / "summary.json").read_text("utf-8"))
+def test_the_same_results_give_the_same_bytes_and_another_result_gives_others(made: Path, tmp_path: Path) -> None:
+    files.write(tmp_path / "results/traces", **{Path(TRACE).stem: files.trace()})
+    again = report(tmp_path, boundary=files.boundary(lossy=3), results=files.verify())
+    paths = [path.relative_to(made) for path in sorted(made.rglob("*")) if path.is_file()]
+    pages = [path for path in paths if path.parent.name != "timelines"]  # they name the trace by its path
+    assert [path for path in pages if (made / path).read_bytes() != (again / path).read_bytes()] == []
+
+    changed = report(tmp_path / "other", boundary=files.boundary(lossy=9))
+    assert (made / "figures/boundary.svg").read_bytes() != (changed / "figures/boundary.svg").read_bytes()
+    assert "up to 30 %" in (made / "report.html").read_text("utf-8")
+    assert "up to 90 %" in (changed / "report.html").read_text("utf-8")
+
+
+def test_a_violated_cell_leads_to_its_timeline(made: Path, text: str) -> None:
+    found = re.search(r'class="bad"[^>]*><a href="(timelines/[^"]+)">7</a>', text)
+    assert found is not None
+    assert (made / found[1]).is_file()
+
+
+def test_every_caption_names_its_file_and_fields(made: Path) -> None:
+    summary = json.loads((made / "summary.json").read_text("utf-8"))
     names = {source["file"] for source in summary["sources"]}
+    assert names == {"boundary.json", "results.json"}
     for figure in summary["figures"]:
         assert any(f"`{name}` (" in figure["caption"] for name in names), figure["name"]
+
+
+def test_the_first_screen_says_who_loses_and_who_does_not(made: Path) -> None:
+    answers = json.loads((made / "summary.json").read_text("utf-8"))["answers"]
+    lines = " ".join(answers[0]["answer"])
+    assert "**baseline** loses messages near the end of the window" in lines
+    assert "**lease**: no message lost or doubled in 20 runs" in lines
+
+
+def test_a_damaged_trace_is_named(tmp_path: Path) -> None:
+    files.write(tmp_path / "results/traces", **{Path(TRACE).stem: {"schema": 1, "kind": "trace"}})
+    with pytest.raises(BadResultFile, match=r"baseline-boundary-no_loss\.json: a part is missing"):
+        report(tmp_path, results=files.verify())
 
 
 def test_an_empty_folder_is_refused(tmp_path: Path) -> None:
