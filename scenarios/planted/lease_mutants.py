@@ -8,7 +8,7 @@ from engine.buffer.lease.store import Claim
 from engine.buffer.model import Conversation, Delivery, Message, Receipt
 from engine.buffer.runtime import Runtime
 from engine.buffer.scripts import Argument
-from scenarios.planted.mutant import Mutant, MutantStore
+from scenarios.planted.mutant import Mutant, MutantStore, named
 
 
 class FinishWithoutToken(Mutant):
@@ -188,19 +188,6 @@ class FenceGoesBack(Mutant):
     edits = {"claim.lua": [("fence = whole(math.max(fence + 1, now))", "fence = whole(9007199254740992 - now)")]}
 
 
-class SweepBySkewedClock(Mutant):
-    """The sweep and the claim trust the function's own clock."""
-
-    edits = {
-        "claim.lua": [("local now = time[1] * 1000000 + time[2]", "local now = tonumber(ARGV[6])")],
-        "due.lua": [("time[1] * 1000000 + time[2]", "ARGV[2]")],
-    }
-
-    def __init__(self, runtime: Runtime) -> None:
-        super().__init__(runtime)
-        self._store = _LocalClockStore(runtime, self.edits)
-
-
 class _LocalClockStore(MutantStore):
     async def _run(self, filename: str, keys: Sequence[str], arguments: Sequence[Argument]) -> Any:
         if filename == "claim.lua":
@@ -216,6 +203,16 @@ class _LocalClockStore(MutantStore):
 
     def _now_us(self) -> int:
         return round(self._runtime.now().timestamp() * 1_000_000)
+
+
+class SweepBySkewedClock(Mutant):
+    """The sweep and the claim trust the function's own clock."""
+
+    edits = {
+        "claim.lua": [("local now = time[1] * 1000000 + time[2]", "local now = tonumber(ARGV[6])")],
+        "due.lua": [("time[1] * 1000000 + time[2]", "ARGV[2]")],
+    }
+    store = _LocalClockStore
 
 
 class SweepBoundDiffers(Mutant):
@@ -349,17 +346,4 @@ class ThroughCjson(Mutant):
     }
 
 
-def _planted_name(cls: type) -> str:
-    words = "".join(f"_{c.lower()}" if c.isupper() else c for c in cls.__name__)
-    return f"planted{words}"
-
-
-def _all() -> dict[str, str]:
-    found = {}
-    for cls in Mutant.__subclasses__():
-        cls.name = _planted_name(cls)
-        found[cls.name] = f"{__name__}:{cls.__name__}"
-    return found
-
-
-LEASE_MUTANTS: dict[str, str] = _all()
+LEASE_MUTANTS: dict[str, str] = named(__name__, globals())

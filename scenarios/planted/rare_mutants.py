@@ -1,0 +1,188 @@
+"""Mutants of `lease` that show only if several things happen in one order: what a search is measured by."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from engine.buffer.errors import HandOverError
+from engine.buffer.lease.dead_letters import DeadLetter
+from engine.buffer.lease.store import Claim
+from engine.buffer.model import Conversation, Delivery
+from engine.buffer.runtime import Runtime
+from engine.buffer.scripts import Argument
+from scenarios.planted.mutant import Mutant, MutantStore, named
+
+
+class _LooksFirstStore(MutantStore):
+    async def _run(self, filename: str, keys: Sequence[str], arguments: Sequence[Argument]) -> Any:
+        if filename == "finish.lua":
+            arguments = [*arguments, int(await self._runtime.redis.exists(keys[2]))]
+        return await super()._run(filename, keys, arguments)
+
+
+class FinishLooksFirst(Mutant):
+    """The acknowledgement of a batch that was claimed again goes by what was pending a round trip before."""
+
+    edits = {
+        "finish.lua": [
+            ("'token', 'finished', 'due')", "'token', 'finished', 'due', 'claims')"),
+            (
+                "if redis.call('EXISTS', KEYS[3]) == 1 then",
+                "if ARGV[6] == '1' or (state[4] == '1' and redis.call('EXISTS', KEYS[3]) == 1) then",
+            ),
+        ]
+    }
+    store = _LooksFirstStore
+
+
+class EarlyClaimDisarms(Mutant):
+    """A claim that comes too early takes the conversation off the index, and trusts its function's timer."""
+
+    edits = {
+        "claim.lua": [
+            (
+                "  redis.call('ZADD', KEYS[1], whole(due), ARGV[1])\n  return {'early'",
+                "  redis.call('ZREM', KEYS[1], ARGV[1])\n  return {'early'",
+            )
+        ]
+    }
+
+
+class BusyClaimDisarms(Mutant):
+    """A claim that finds the batch held takes the conversation off the index, and trusts the holder."""
+
+    edits = {
+        "claim.lua": [
+            ("redis.call('ZADD', KEYS[1], whole(not_before), ARGV[1])", "redis.call('ZREM', KEYS[1], ARGV[1])")
+        ]
+    }
+
+
+class _ReadsLaterStore(MutantStore):
+    async def _run(self, filename: str, keys: Sequence[str], arguments: Sequence[Argument]) -> Any:
+        result = await super()._run(filename, keys, arguments)
+        if filename == "claim.lua" and result[0] == b"claimed":
+            result[-1] = await self._runtime.redis.lrange(keys[3], 0, -1)
+        return result
+
+
+class ClaimReadsLater(Mutant):
+    """The claim is made by one command, and the batch read by the next; leases are short."""
+
+    store = _ReadsLaterStore
+
+    def __init__(self, runtime: Runtime) -> None:
+        super().__init__(runtime)
+        self._store._lease_us = 10_000_000
+
+
+class SightingEndsMarker(Mutant):
+    """A repeat of an unfinished message gives its marker an end: half a minute."""
+
+    edits = {
+        "add.lua": [
+            (
+                "    redis.call('PEXPIRE', KEYS[5], ARGV[4])\n  end",
+                "    redis.call('PEXPIRE', KEYS[5], ARGV[4])\n  else\n    redis.call('PEXPIRE', KEYS[5], 30000)\n  end",
+            )
+        ]
+    }
+
+
+class FailureForgetsMarkers(Mutant):
+    """A batch that is given back takes its repeat markers with it."""
+
+    async def _not_confirmed(self, claim: Claim, error: HandOverError) -> Delivery:
+        delivery = await super()._not_confirmed(claim, error)
+        await self.runtime.redis.delete(*(claim.keys.seen(message.message_id) for message in claim.messages))
+        return delivery
+
+
+class FinishComparesLength(Mutant):
+    """The acknowledgement takes a batch for its own if it is as long."""
+
+    edits = {"finish.lua": [("if state[1] ~= ARGV[2] then", "if redis.call('LLEN', KEYS[4]) ~= #KEYS - 5 then")]}
+
+
+class NewKeyOnSecondTheft(Mutant):
+    """A batch whose lease ended twice gets another key."""
+
+    edits = {
+        "claim.lua": [
+            (
+                "key = key or (ARGV[3] .. ':' .. fence)",
+                "if in_flight and token and claims >= 2 then key = nil end\nkey = key or (ARGV[3] .. ':' .. fence)",
+            )
+        ]
+    }
+
+
+class DeadLetterTakesPending(Mutant):
+    """A batch that is given up takes along what came meanwhile."""
+
+    edits = {"finish.lua": [("if ARGV[5] ~= '' then", "if ARGV[5] ~= '' then\n  redis.call('DEL', KEYS[3])")]}
+
+
+class SweepingStays(Mutant):
+    """A sweep that raises leaves its conversation marked, so this function sweeps it no more."""
+
+    async def _sweep(self, conversation: Conversation) -> None:
+        if not await self._post(conversation):
+            await self.deliver(conversation)
+        self._sweeping.discard(conversation)
+
+
+class DeadLetterMovedFirst(Mutant):
+    """The dead letter is moved first and said then."""
+
+    async def _not_confirmed(self, claim: Claim, error: HandOverError) -> Delivery:
+        if claim.failures < self.runtime.settings.max_retry_attempts:
+            return await super()._not_confirmed(claim, error)
+        letter = DeadLetter.of(claim, "attempts used up", self.runtime.now())
+        await self._store.finish(claim, dead_letter=letter.to_json())
+        await self.runtime.dead_letter(claim.messages, "attempts used up")
+        return Delivery(success=False)
+
+
+class TheftTakesPending(Mutant):
+    """Whoever claims a batch whose lease ended takes what is pending along, under the batch's key."""
+
+    edits = {
+        "claim.lua": [
+            (
+                "key = key or (ARGV[3] .. ':' .. fence)",
+                "if in_flight and token then\n"
+                "  while redis.call('LLEN', KEYS[3]) > 0 do redis.call('RPUSH', KEYS[4], redis.call('LPOP', KEYS[3])) end\n"
+                "end\n"
+                "key = key or (ARGV[3] .. ':' .. fence)",
+            )
+        ]
+    }
+
+
+class _ClaimsInTwoStore(MutantStore):
+    async def _run(self, filename: str, keys: Sequence[str], arguments: Sequence[Argument]) -> Any:
+        if filename != "claim.lua":
+            return await super()._run(filename, keys, arguments)
+        answer = await super()._run(filename, keys, [*arguments, "look"])
+        return answer if answer[0] != b"due" else await super()._run(filename, keys, [*arguments, "take"])
+
+
+class ClaimLooksFirst(Mutant):
+    """A claim looks first whether the buffer is due, and takes what is there a round trip later."""
+
+    edits = {
+        "claim.lua": [
+            (
+                "elseif due > now and ARGV[5] ~= '1' then",
+                "elseif due > now and ARGV[5] ~= '1' and ARGV[6] ~= 'take' then",
+            ),
+            (
+                "fence = whole(math.max(fence + 1, now))",
+                "if ARGV[6] == 'look' then return {'due'} end\nfence = whole(math.max(fence + 1, now))",
+            ),
+        ]
+    }
+    store = _ClaimsInTwoStore
+
+
+RARE_MUTANTS: dict[str, str] = named(__name__, globals())
