@@ -68,19 +68,6 @@ class FencedRepeatNotArmed(FencedMutant):
         return receipt
 
 
-class FencedFinishForgetsPending(FencedMutant):
-    """The acknowledgement takes the conversation off the index although something is pending."""
-
-    edits = {
-        "finish.lua": [
-            (
-                "redis.call('ZADD', KEYS[1], redis.call('HGET', KEYS[2], 'due') or now, ARGV[1])\nelse",
-                "redis.call('ZREM', KEYS[1], ARGV[1])\nelse",
-            )
-        ]
-    }
-
-
 class FencedLockForever(FencedMutant):
     """The adds' lock has no end of its own once it is used."""
 

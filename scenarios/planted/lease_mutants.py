@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
+from engine.buffer.errors import HandOverError
 from engine.buffer.lease.names import Keys, Keyspace, conversation_of
 from engine.buffer.lease.store import Claim
 from engine.buffer.model import Conversation, Delivery, Message, Receipt
@@ -341,6 +342,47 @@ class ThroughCjson(Mutant):
             (
                 "redis.call('RPUSH', KEYS[3], ARGV[2])",
                 "redis.call('RPUSH', KEYS[3], cjson.encode(cjson.decode(ARGV[2])))",
+            )
+        ]
+    }
+
+
+class BusyClaimDisarms(Mutant):
+    """A claim that finds the batch held takes the conversation off the index, and trusts the holder."""
+
+    edits = {
+        "claim.lua": [
+            ("redis.call('ZADD', KEYS[1], whole(not_before), ARGV[1])", "redis.call('ZREM', KEYS[1], ARGV[1])")
+        ]
+    }
+
+
+class FailureForgetsMarkers(Mutant):
+    """A batch that is given back takes its repeat markers with it."""
+
+    async def _not_confirmed(self, claim: Claim, error: HandOverError) -> Delivery:
+        delivery = await super()._not_confirmed(claim, error)
+        await self.runtime.redis.delete(*(claim.keys.seen(message.message_id) for message in claim.messages))
+        return delivery
+
+
+class DeadLetterTakesPending(Mutant):
+    """A batch that is given up takes along what came meanwhile."""
+
+    edits = {"finish.lua": [("if ARGV[5] ~= '' then", "if ARGV[5] ~= '' then\n  redis.call('DEL', KEYS[3])")]}
+
+
+class TheftTakesPending(Mutant):
+    """Whoever claims a batch whose lease ended takes what is pending along, under the batch's key."""
+
+    edits = {
+        "claim.lua": [
+            (
+                "key = key or (ARGV[3] .. ':' .. fence)",
+                "if in_flight and token then\n"
+                "  while redis.call('LLEN', KEYS[3]) > 0 do redis.call('RPUSH', KEYS[4], redis.call('LPOP', KEYS[3])) end\n"
+                "end\n"
+                "key = key or (ARGV[3] .. ':' .. fence)",
             )
         ]
     }

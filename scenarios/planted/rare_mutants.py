@@ -1,4 +1,4 @@
-"""Mutants of `lease` that show only if several things happen in one order: what a search is measured by."""
+"""Mutants that show only if several things happen in one order: what a search is measured by."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -9,7 +9,7 @@ from engine.buffer.lease.store import Claim
 from engine.buffer.model import Conversation, Delivery
 from engine.buffer.runtime import Runtime
 from engine.buffer.scripts import Argument
-from scenarios.planted.mutant import Mutant, MutantStore, named
+from scenarios.planted.mutant import FencedMutant, Mutant, MutantStore, named
 
 
 class _LooksFirstStore(MutantStore):
@@ -47,16 +47,6 @@ class EarlyClaimDisarms(Mutant):
     }
 
 
-class BusyClaimDisarms(Mutant):
-    """A claim that finds the batch held takes the conversation off the index, and trusts the holder."""
-
-    edits = {
-        "claim.lua": [
-            ("redis.call('ZADD', KEYS[1], whole(not_before), ARGV[1])", "redis.call('ZREM', KEYS[1], ARGV[1])")
-        ]
-    }
-
-
 class _ReadsLaterStore(MutantStore):
     async def _run(self, filename: str, keys: Sequence[str], arguments: Sequence[Argument]) -> Any:
         result = await super()._run(filename, keys, arguments)
@@ -88,15 +78,6 @@ class SightingEndsMarker(Mutant):
     }
 
 
-class FailureForgetsMarkers(Mutant):
-    """A batch that is given back takes its repeat markers with it."""
-
-    async def _not_confirmed(self, claim: Claim, error: HandOverError) -> Delivery:
-        delivery = await super()._not_confirmed(claim, error)
-        await self.runtime.redis.delete(*(claim.keys.seen(message.message_id) for message in claim.messages))
-        return delivery
-
-
 class FinishComparesLength(Mutant):
     """The acknowledgement takes a batch for its own if it is as long."""
 
@@ -114,12 +95,6 @@ class NewKeyOnSecondTheft(Mutant):
             )
         ]
     }
-
-
-class DeadLetterTakesPending(Mutant):
-    """A batch that is given up takes along what came meanwhile."""
-
-    edits = {"finish.lua": [("if ARGV[5] ~= '' then", "if ARGV[5] ~= '' then\n  redis.call('DEL', KEYS[3])")]}
 
 
 class SweepingStays(Mutant):
@@ -141,22 +116,6 @@ class DeadLetterMovedFirst(Mutant):
         await self._store.finish(claim, dead_letter=letter.to_json())
         await self.runtime.dead_letter(claim.messages, "attempts used up")
         return Delivery(success=False)
-
-
-class TheftTakesPending(Mutant):
-    """Whoever claims a batch whose lease ended takes what is pending along, under the batch's key."""
-
-    edits = {
-        "claim.lua": [
-            (
-                "key = key or (ARGV[3] .. ':' .. fence)",
-                "if in_flight and token then\n"
-                "  while redis.call('LLEN', KEYS[3]) > 0 do redis.call('RPUSH', KEYS[4], redis.call('LPOP', KEYS[3])) end\n"
-                "end\n"
-                "key = key or (ARGV[3] .. ':' .. fence)",
-            )
-        ]
-    }
 
 
 class _ClaimsInTwoStore(MutantStore):
@@ -183,6 +142,19 @@ class ClaimLooksFirst(Mutant):
         ]
     }
     store = _ClaimsInTwoStore
+
+
+class FencedFinishForgetsPending(FencedMutant):
+    """The acknowledgement takes the conversation off the index although something is pending."""
+
+    edits = {
+        "finish.lua": [
+            (
+                "redis.call('ZADD', KEYS[1], redis.call('HGET', KEYS[2], 'due') or now, ARGV[1])\nelse",
+                "redis.call('ZREM', KEYS[1], ARGV[1])\nelse",
+            )
+        ]
+    }
 
 
 RARE_MUTANTS: dict[str, str] = named(__name__, globals())

@@ -28,7 +28,9 @@ class ReliableQueue(Strategy):
         name = name_of(message.conversation)
         payload = f"{name}\n{packed(message)}"
         week_s = 7 * 24 * 3600
-        await self.runtime.redis.eval(ADD, 2, "queue", f"seen:{name}", message.message_id.encode("utf-8", "surrogatepass"), payload, week_s)
+        await self.runtime.redis.eval(
+            ADD, 2, "queue", f"seen:{name}", message.message_id.encode("utf-8", "surrogatepass"), payload, week_s
+        )
         return Receipt()
 
     async def tick(self) -> None:

@@ -14,7 +14,9 @@ NOW = """
 local t = redis.call('TIME')
 local now = t[1] * 1000 + math.floor(t[2] / 1000)
 """
-ADD = NOW + """
+ADD = (
+    NOW
+    + """
 if redis.call('HEXISTS', KEYS[2], ARGV[2]) == 0 then
   redis.call('HSET', KEYS[2], ARGV[2], 1)
   redis.call('PERSIST', KEYS[2])
@@ -25,7 +27,10 @@ end
 redis.call('SADD', KEYS[3], ARGV[1])
 return {redis.call('HGET', KEYS[1], 'due') or '', now}
 """
-CLAIM = NOW + """
+)
+CLAIM = (
+    NOW
+    + """
 if redis.call('EXISTS', KEYS[1]) == 0 then
   redis.call('SREM', KEYS[3], ARGV[1])
   redis.call('EXPIRE', KEYS[2], ARGV[3])
@@ -47,7 +52,10 @@ local found = {redis.call('HGET', KEYS[1], 'key'), string.format('%.0f', fence),
 for i = first, last do found[#found + 1] = redis.call('HGET', KEYS[1], 'm' .. i) end
 return found
 """
-SETTLE = NOW + """
+)
+SETTLE = (
+    NOW
+    + """
 local f = redis.call('HMGET', KEYS[1], 'fence', 'first', 'last', 'n')
 if f[1] ~= ARGV[2] then return 0 end
 if ARGV[3] ~= '' then
@@ -66,6 +74,7 @@ else
 end
 return 1
 """
+)
 
 
 @dataclasses.dataclass(slots=True)
