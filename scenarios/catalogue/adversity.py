@@ -82,7 +82,9 @@ def _attempts_used_up(rng: random.Random, _strategy: str) -> Case:
     later = [rng.choice([near_edge(rng), rng.randint(8_000, 30_000)]) for _ in range(rng.randint(0, 2))]
     sendings = burst(rng, [0, *later])
     if rng.random() < 0.3:
-        sendings[0] = replace(sendings[0], repeats_ms=(rng.choice([500, 9_000, 20_000, 60_000]),))
+        sendings[0] = replace(
+            sendings[0], repeats_ms=(rng.choice([500, 9_000]), rng.choice([20_000, 30_000, 60_000, 300_000]))
+        )
     return case(
         sendings,
         processor_failures=failures,

@@ -6,7 +6,7 @@ from typing import Any
 from engine.buffer.errors import HandOverError
 from engine.buffer.lease.dead_letters import DeadLetter
 from engine.buffer.lease.store import Claim
-from engine.buffer.model import Conversation, Delivery
+from engine.buffer.model import Delivery
 from engine.buffer.runtime import Runtime
 from engine.buffer.scripts import Argument
 from scenarios.planted.mutant import FencedMutant, Mutant, MutantStore, named
@@ -20,18 +20,44 @@ class _LooksFirstStore(MutantStore):
 
 
 class FinishLooksFirst(Mutant):
-    """The acknowledgement of a batch that was claimed again goes by what was pending a round trip before."""
+    """The acknowledgement goes by what was pending a round trip before."""
+
+    edits = {"finish.lua": [("if redis.call('EXISTS', KEYS[3]) == 1 then", "if ARGV[6] == '1' then")]}
+    store = _LooksFirstStore
+
+
+class _ArmsAfterwardsStore(MutantStore):
+    async def _run(self, filename: str, keys: Sequence[str], arguments: Sequence[Argument]) -> Any:
+        result = await super()._run(filename, keys, arguments)
+        if filename == "finish.lua" and result[1] >= 0:
+            due: Any = await self._runtime.redis.hget(keys[1], "due")
+            await self._runtime.redis.zadd(keys[0], {str(arguments[0]): float(due or 0)})
+        return result
+
+
+class FinishArmsAfterwards(Mutant):
+    """The acknowledgement arms the next buffer by a second command."""
 
     edits = {
         "finish.lua": [
-            ("'token', 'finished', 'due')", "'token', 'finished', 'due', 'claims')"),
+            ("redis.call('ZADD', KEYS[1], string.format('%.0f', due), ARGV[1])", "redis.call('ZREM', KEYS[1], ARGV[1])")
+        ]
+    }
+    store = _ArmsAfterwardsStore
+
+
+class FailedBatchDropsMarkers(Mutant):
+    """A batch that failed before it went well leaves no repeat markers."""
+
+    edits = {
+        "finish.lua": [
+            ("'token', 'finished', 'due')", "'token', 'finished', 'due', 'failures')"),
             (
-                "if redis.call('EXISTS', KEYS[3]) == 1 then",
-                "if ARGV[6] == '1' or (state[4] == '1' and redis.call('EXISTS', KEYS[3]) == 1) then",
+                "redis.call('PEXPIRE', KEYS[i], ARGV[3])",
+                "redis.call('PEXPIRE', KEYS[i], (state[4] or '0') ~= '0' and 1 or ARGV[3])",
             ),
         ]
     }
-    store = _LooksFirstStore
 
 
 class EarlyClaimDisarms(Mutant):
@@ -66,13 +92,13 @@ class ClaimReadsLater(Mutant):
 
 
 class SightingEndsMarker(Mutant):
-    """A repeat of an unfinished message gives its marker an end: half a minute."""
+    """A repeat of an unfinished message gives its marker an end: twenty seconds."""
 
     edits = {
         "add.lua": [
             (
                 "    redis.call('PEXPIRE', KEYS[5], ARGV[4])\n  end",
-                "    redis.call('PEXPIRE', KEYS[5], ARGV[4])\n  else\n    redis.call('PEXPIRE', KEYS[5], 30000)\n  end",
+                "    redis.call('PEXPIRE', KEYS[5], ARGV[4])\n  else\n    redis.call('PEXPIRE', KEYS[5], 20000)\n  end",
             )
         ]
     }
@@ -97,15 +123,6 @@ class NewKeyOnSecondTheft(Mutant):
     }
 
 
-class SweepingStays(Mutant):
-    """A sweep that raises leaves its conversation marked, so this function sweeps it no more."""
-
-    async def _sweep(self, conversation: Conversation) -> None:
-        if not await self._post(conversation):
-            await self.deliver(conversation)
-        self._sweeping.discard(conversation)
-
-
 class DeadLetterMovedFirst(Mutant):
     """The dead letter is moved first and said then."""
 
@@ -116,32 +133,6 @@ class DeadLetterMovedFirst(Mutant):
         await self._store.finish(claim, dead_letter=letter.to_json())
         await self.runtime.dead_letter(claim.messages, "attempts used up")
         return Delivery(success=False)
-
-
-class _ClaimsInTwoStore(MutantStore):
-    async def _run(self, filename: str, keys: Sequence[str], arguments: Sequence[Argument]) -> Any:
-        if filename != "claim.lua":
-            return await super()._run(filename, keys, arguments)
-        answer = await super()._run(filename, keys, [*arguments, "look"])
-        return answer if answer[0] != b"due" else await super()._run(filename, keys, [*arguments, "take"])
-
-
-class ClaimLooksFirst(Mutant):
-    """A claim looks first whether the buffer is due, and takes what is there a round trip later."""
-
-    edits = {
-        "claim.lua": [
-            (
-                "elseif due > now and ARGV[5] ~= '1' then",
-                "elseif due > now and ARGV[5] ~= '1' and ARGV[6] ~= 'take' then",
-            ),
-            (
-                "fence = whole(math.max(fence + 1, now))",
-                "if ARGV[6] == 'look' then return {'due'} end\nfence = whole(math.max(fence + 1, now))",
-            ),
-        ]
-    }
-    store = _ClaimsInTwoStore
 
 
 class FencedFinishForgetsPending(FencedMutant):
