@@ -6,6 +6,7 @@ once, Lua collects its garbage when it sees fit, and Lua's own metatable says wh
 use to go around that (`rawset`, another environment, …) makes it one that fakeredis checks as ever.
 """
 
+import hashlib
 import re
 from collections.abc import Callable, Iterable
 from functools import partial
@@ -34,6 +35,10 @@ _FORGET_GLOBAL = "function(name) rawset(_G, name, nil) end"
 _BREATHE = "function(breathe, instructions) debug.sethook(function() breathe() end, '', instructions) end"
 
 
+# What a server gives to scripts and fakeredis does not.
+_SHA1HEX = "function(sha1hex) redis.sha1hex = function(text) return sha1hex(tostring(text)) end end"
+
+
 class Lua:
     """What fakeredis uses of a `lupa.LuaRuntime`, over a real one."""
 
@@ -47,6 +52,7 @@ class Lua:
         self.table_from = runtime.table_from
         runtime.eval(_BREATHE)(lambda: None, 1_000_000)
         runtime.eval(_WATCH_GLOBALS)(self._global_made)
+        runtime.eval(_SHA1HEX)(lambda data: hashlib.sha1(data, usedforsecurity=False).hexdigest().encode())
 
     def execute(self, source: bytes | str) -> Any:
         """Run a script. Raises what it raises, and `lupa.LuaError` if it does not compile."""

@@ -208,7 +208,7 @@ class RedisServer:
         reads.clear()
         writes.clear()
         try:
-            result = session.answer(args)
+            result = _in_one_line(session.answer(args))
         except Exception as error:
             # fakeredis itself failed, as its cjson does on integers beyond 64 bits: the client sees an error.
             why = f"the simulated server could not do this: {type(error).__name__}: {error}"
@@ -290,6 +290,15 @@ def _named(source: bytes) -> str:
     header = text(source.split(b"\n", 1)[0])
     words = header.lstrip("- ").replace(":", " ").split() if header.startswith("--") else []
     return words[0] if words else ""
+
+
+def _in_one_line(result: Any) -> Any:
+    """Errors as a server words them: in one line. fakeredis' hold Lua's traceback, which would end the reply early."""
+    if isinstance(result, list):
+        return [_in_one_line(each) for each in result]
+    if isinstance(result, Exception) and "\n" in str(result):
+        return type(result)(" ".join(str(result).split()))
+    return result
 
 
 def _bulk_or_status(value: bytes) -> bytes:
