@@ -10,7 +10,7 @@ from engine.simulation.case import DAGGER_FAULTS
 from scenarios.campaign.store import Store
 from scenarios.catalogue import SCENARIOS
 from scenarios.expectations import known_verdicts
-from scenarios.trace import SCHEMA
+from scenarios.trace import SCHEMA, trace_text
 
 _COUNTERS = ("violations", "faults", "branches", "reasons", "races")
 _NUMBERS = ("runs", "completed", "skipped", "commands", "messages")
@@ -181,8 +181,7 @@ def write(store: Store, document: dict[str, Any], out: Path, corpus: Path | None
     for failure in document["failures"]:
         if failure["identity"] is None:
             continue
-        trace = {name: value for name, value in traces[failure["identity"]].items() if name != "events"}
-        text = json.dumps(trace, indent=1, sort_keys=True) + "\n"
+        text = trace_text(traces[failure["identity"]])
         (out / failure["trace"]).write_text(text, encoding="utf-8")
         if corpus is not None:
             corpus.mkdir(parents=True, exist_ok=True)

@@ -72,7 +72,7 @@ def _shrink(task: Shrinking) -> Shrunk:
     trace = shown.trace
     violation = [trace.strategy, trace.invariant, trace.cause, trace.stepped, trace.schedule]
     identity = hashlib.sha256(canonical(violation).encode()).hexdigest()[:16]
-    return Shrunk(task=task, identity=identity, trace={**trace.to_json(), "events": len(shown.history)})
+    return Shrunk(task=task, identity=identity, trace=trace.to_json())
 
 
 def found_to_text(found: Found) -> str:

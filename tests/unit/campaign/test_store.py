@@ -38,7 +38,7 @@ def done(batch: Batch, run: int = 3) -> Done:
 
 
 def shrunk(batch: Batch, run: int = 3, events: int = 20) -> Shrunk:
-    trace = {"violation": {"explanation": "m1 was lost"}, "events": events, "run": run}
+    trace = {"violation": {"explanation": "m1 was lost"}, "history": [{}] * events, "run": run}
     return Shrunk(task=Shrinking(batch=batch, found=found(run), trials=9), identity="f00d" * 4, trace=trace)
 
 
