@@ -7,7 +7,7 @@ from pathlib import Path
 _PROJECT = Path(__file__).resolve().parents[2]
 _LIBRARY = tuple(
     Path(sysconfig.get_path(name)).resolve() for name in ("stdlib", "platstdlib", "purelib", "platlib")
-) + tuple(_PROJECT / "engine" / room for room in ("simulation", "exploration", "verification", "cli"))
+) + tuple(_PROJECT / "engine" / room for room in ("simulation", "exploration", "verification", "cli", "testing"))
 
 
 @functools.cache

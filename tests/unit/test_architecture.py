@@ -20,6 +20,7 @@ MAY_IMPORT: dict[str, frozenset[str]] = {
     "engine.simulation": frozenset({"engine.buffer.*", "engine.exploration.scheduler"}),
     "engine.load": frozenset({"engine.buffer.*", "engine.verification"}),
     "engine.cli": frozenset({"engine.*", "scenarios.*", "reports.*"}),
+    "engine.testing": frozenset({"engine.*", "scenarios.*", "reports.*"}),
     "scenarios": frozenset({"engine.buffer.*", "engine.simulation.*", "engine.exploration.*", "engine.verification.*"}),
     "reports": frozenset(),
 }
@@ -150,6 +151,13 @@ def test_a_subcommand_imports_what_it_needs_only_when_called() -> None:
 def test_the_command_starts_without_loading_the_simulator() -> None:
     heavy = sorted(EXTRAS | {"scenarios", "engine.simulation", "redis", "httpx"})
     code = f"import sys, engine.cli.main; print([name for name in {heavy!r} if name in sys.modules])"
+    loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT).stdout
+    assert loaded.strip() == "[]"
+
+
+def test_the_pytest_plugin_costs_nothing_where_it_is_not_used() -> None:
+    heavy = sorted(EXTRAS - {"pytest"} | {"scenarios", "engine.simulation", "engine.buffer", "redis", "httpx", "rich"})
+    code = f"import sys, engine.testing.plugin; print([name for name in {heavy!r} if name in sys.modules])"
     loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT).stdout
     assert loaded.strip() == "[]"
 

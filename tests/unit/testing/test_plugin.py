@@ -1,0 +1,64 @@
+"""The marker says what is tried; what it asks for that is not there is refused in one line."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from engine.testing.checking import Check
+from tests.strategies.one_by_one import OneByOne
+
+HERE = Path(__file__).parent
+STRATEGY = Path("tests/strategies/one_by_one.py")
+
+
+def check_of(*args: Any, **kwargs: Any) -> Check:
+    options: dict[str, Any] = {"seed": 3, "runs": None, "policy": "timed", "seconds": None, "out": Path("nowhere")}
+    options |= {name: kwargs.pop(name) for name in list(kwargs) if name.startswith("option_")}
+    scenario = kwargs.pop("scenario", "boundary")
+    return Check.of_marker(args, kwargs, scenario=scenario, beside=HERE, rootdir=Path.cwd(), **options)
+
+
+def test_a_strategy_is_given_as_a_class_a_name_or_a_file() -> None:
+    assert check_of(OneByOne).plan.strategy == f"{STRATEGY}:OneByOne"
+    assert check_of("lease").plan.strategy == "lease"
+    assert check_of(f"../../strategies/{STRATEGY.name}:OneByOne").plan.strategy == f"{STRATEGY}:OneByOne"
+
+
+def test_the_marker_says_faults_runs_and_settings() -> None:
+    check = check_of("lease", faults="crash", fault_budget=1, runs=7, settings={"buffer_delay_ms": 9_000})
+    assert (check.plan.faults, check.plan.fault_budget, check.runs) == (("crash",), 1, 7)
+    assert check.plan.settings == (("BUFFER_DELAY_MS", "9000"),)
+
+
+def test_a_design_that_buffers_nothing_passes_but_for_what_it_does_not_promise() -> None:
+    check_of(OneByOne, runs=3, invariants=("no_loss", "no_duplicate")).check()
+
+
+def test_a_violation_fails_with_the_timeline_and_the_line_that_replays_it(tmp_path: Path) -> None:
+    check = check_of("lock", runs=20, invariants=("no_loss",))
+    with pytest.raises(pytest.fail.Exception, match="lock violates no_loss in") as failed:
+        Check(**{**vars(check), "out": tmp_path}).check()
+    text = str(failed.value)
+    assert "EFFECT" in text
+    assert "replay: bufferproof replay " in text
+    assert len(list((tmp_path / "pytest").glob("lock-boundary-*.json"))) == 1
+
+
+@pytest.mark.parametrize(
+    ("args", "kwargs", "said"),
+    [
+        ((), {}, "it takes one strategy"),
+        (("lease",), {"fault": "crash"}, "it does not take fault"),
+        (("leese",), {}, "did you mean lease"),
+        (("lease",), {"faults": "lightning"}, "unknown fault lightning"),
+        (("lease",), {"invariants": ("no_los",)}, "no_los is none"),
+        (("lease",), {"settings": {"BUFFER_DELAY": 1}}, "BUFFER_DELAY"),
+        (("lease",), {"scenario": "bondary"}, "did you mean boundary"),
+        ((7,), {}, "no class and no text"),
+    ],
+)
+def test_what_is_not_there_is_refused_in_one_line(args: tuple[Any, ...], kwargs: dict[str, Any], said: str) -> None:
+    with pytest.raises(pytest.fail.Exception, match=said) as failed:
+        check_of(*args, **kwargs)
+    assert "\n" not in str(failed.value)
