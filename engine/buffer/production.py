@@ -5,9 +5,10 @@ import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
+from typing import Any, cast
 
 import httpx
-from redis.asyncio import Redis
+from redis.asyncio import Redis, RedisCluster
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from starlette.applications import Starlette
@@ -25,6 +26,8 @@ from engine.buffer.settings import Settings
 from engine.buffer.strategy import Strategy
 
 REDIS_TIMEOUT_SECONDS = 5
+#: What a URL's scheme ends with if it leads to a Redis Cluster.
+CLUSTER = "+cluster"
 
 
 def create_production_app(strategy: type[Strategy], settings: Settings, *, runs_cleanup: bool = True) -> Starlette:
@@ -63,16 +66,23 @@ def create_production_app(strategy: type[Strategy], settings: Settings, *, runs_
 
 
 def connect(url: str) -> "Redis":
-    """A client as every strategy gets it: replies are bytes, time-out 5 s, no retries. Raises `UsageError`."""
+    """A client as every strategy gets it: replies are bytes, time-out 5 s, no retries. Raises `UsageError`.
+
+    `redis+cluster://` and `rediss+cluster://` lead to a Redis Cluster, by any one of its nodes.
+    """
+    options: dict[str, Any] = {
+        "socket_timeout": REDIS_TIMEOUT_SECONDS,
+        "socket_connect_timeout": REDIS_TIMEOUT_SECONDS,
+        "retry": Retry(NoBackoff(), 0),  # the client's own retries would run a script twice
+        "protocol": 2,
+        "decode_responses": False,
+    }
+    scheme, separator, rest = url.partition("://")
     try:
-        return Redis.from_url(
-            url,
-            socket_timeout=REDIS_TIMEOUT_SECONDS,
-            socket_connect_timeout=REDIS_TIMEOUT_SECONDS,
-            retry=Retry(NoBackoff(), 0),  # the client's own retries would run a script twice
-            protocol=2,
-            decode_responses=False,
-        )
+        if not scheme.endswith(CLUSTER):
+            return Redis.from_url(url, **options)
+        # It has all that a strategy uses; a moved slot is no retry: the node that refused has executed nothing.
+        return cast("Redis", RedisCluster.from_url(scheme.removesuffix(CLUSTER) + separator + rest, **options))
     except ValueError as error:
         raise UsageError(f"REDIS_URL is refused: {' '.join(str(error).split())}") from None
 

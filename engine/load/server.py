@@ -55,7 +55,8 @@ class EmbeddedServer:
             "cluster-enabled": "yes" if cluster else "no",
             **(extra or {}),
         }
-        self._cluster = cluster
+        #: Where the nodes of a cluster talk to each other; 0: it is no node of one.
+        self.bus_port = free_port() if cluster else 0
         self._process: subprocess.Popen[bytes] | None = None
         self._watchdog: subprocess.Popen[bytes] | None = None
         self.port = 0
@@ -130,8 +131,8 @@ class EmbeddedServer:
     def _launch(self, port: int) -> bool:
         """Start it on this port; false if it ended at once."""
         settings = {"port": str(port), **self._settings}
-        if self._cluster:  # the default, port + 10,000, may be no port
-            settings.setdefault("cluster-port", str(free_port()))
+        if self.bus_port:  # the default, port + 10,000, may be no port
+            settings["cluster-port"] = str(self.bus_port)
         self._process = subprocess.Popen(
             [self._program, "-"],
             stdin=subprocess.PIPE,

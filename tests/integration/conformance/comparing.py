@@ -43,6 +43,13 @@ class Comparison:
         if not self.alike(one, other):
             raise Unequal(f"{what}\n  simulation: {one!r}\n  server:     {other!r}")
 
+    def same_values(self, what: str, one: Any, other: Any) -> None:
+        """The same for JSON values that have been through a script's `cjson`."""
+        found: set[str] = set()
+        if not _same_json(_as_json(one), _as_json(other), found):
+            raise Unequal(f"{what}\n  simulation: {one!r}\n  server:     {other!r}")
+        self.met.update(found)
+
     def alike(self, one: Any, other: Any) -> bool:
         """Whether two replies or values are equal, within the tolerance, or differ as known."""
         if isinstance(one, Exception) or isinstance(other, Exception):
@@ -117,6 +124,12 @@ def _same_json(one: Any, other: Any, found: set[str]) -> bool:
         found.add("numbers")
         return math.isclose(one, other, rel_tol=1e-13)
     return True
+
+
+def _as_json(value: Any) -> Any:
+    if isinstance(value, list | tuple):
+        return [_as_json(each) for each in value]
+    return value
 
 
 #: Known differences in whether something is an error: of (simulation's outcome, server's outcome).

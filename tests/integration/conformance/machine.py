@@ -268,7 +268,9 @@ class Machine(RuleBasedStateMachine):
         equal = self.comparison.equal
         equal("commands", trails[self.fake].commands, trails[self.real].commands)
         equal("outcome", outcomes[self.fake], outcomes[self.real])
-        equal("handed over", trails[self.fake].handed_over, trails[self.real].handed_over)
+        # `lua` hands over what its scripts have decoded and encoded; no other design does.
+        handed_over = self.comparison.same_values if self._strategy.name == "lua" else equal
+        handed_over("handed over", trails[self.fake].handed_over, trails[self.real].handed_over)
         for key, one, other in found:
             equal(f"contents of {key!r}", one[:2], other[:2])
             if (one[2] < 0) != (other[2] < 0) or abs(one[2] - other[2]) > TTL_MS_APART:
