@@ -297,6 +297,8 @@ class Request:
 
     def _executed(self, args: Command, done: Executed) -> None:
         fields: dict[str, Any] = {"error": done.error} if done.error else {}
+        if done.writes:
+            self._link.written(done.writes)
         self._link.record(
             "redis.executed",
             command=self._numbers[len(self._replies)],
@@ -316,6 +318,7 @@ class Request:
             return  # nobody waits for it
         agenda = self._link.agenda
         self._blocked = True
+        self._link.blocked += 1
         if seconds:
             due_ms = agenda.now_ms + round(seconds * 1000)
             self._patience = agenda.at("blocked", f"{self._name} waited in vain", None, self._give_nothing, due_ms)
@@ -340,7 +343,9 @@ class Request:
         self._next_unit()
 
     def _unblock(self) -> None:
-        self._blocked = False
+        if self._blocked:
+            self._blocked = False
+            self._link.blocked -= 1
         if self._patience is not None:
             self._link.agenda.cancel(self._patience)
 

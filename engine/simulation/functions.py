@@ -5,24 +5,19 @@ import random
 from collections.abc import Mapping
 from typing import Any
 
-import httpx
-import redis.asyncio
-from redis.asyncio.retry import Retry
-from redis.backoff import NoBackoff
-
 from engine.buffer.function import Function
 from engine.buffer.runtime import Runtime
-from engine.buffer.service import create_app
 from engine.buffer.strategy import Strategy
 from engine.exploration.scheduler import Choices
 from engine.simulation.agenda import Agenda, Step
 from engine.simulation.case import Case
 from engine.simulation.faults import LONGEST_PAUSE_MS, Faults
-from engine.simulation.http import Call, Network, SimTransport
+from engine.simulation.http import Call, Network
 from engine.simulation.loop import SimLoop, where
 from engine.simulation.plain import by_conversation, plain_value
 from engine.simulation.process import Process
 from engine.simulation.setting import settings_of
+from engine.simulation.stock import Outfit, Stock, redis_client
 from engine.simulation.tracking import Recorder
 
 SKEW_MS = 60_000
@@ -33,6 +28,9 @@ DRIFT_PPM = 5_000
 _JUDGED = ("handover.", "dead_letter", "status")
 _BEGAN = {"tick.began": "tick", "cleanup.began": "cleanup"}
 _ENDED = frozenset({"tick.ended", "tick.failed", "cleanup.ended", "cleanup.failed"})
+
+
+_STOCK = Stock()
 
 
 class Functions:
@@ -60,6 +58,7 @@ class Functions:
         self._faults = faults
         self._record = record
         self._started = 0
+        self._borrowed: list[Outfit] = []
         self.alive: list[Process] = []
 
     # -- their lives -------------------------------------------------------------------------------------------------
@@ -101,6 +100,9 @@ class Functions:
 
     def _boot(self, process: Process, strategy: type[Strategy]) -> None:
         settings = settings_of(strategy, self._case.settings)
+        outfit = _STOCK.lend(settings)
+        self._borrowed.append(outfit)
+        outfit.connect(self.network, self._loop, process)
 
         def record(event: str, **fields: Any) -> None:
             self._event(process, event, fields)
@@ -109,18 +111,21 @@ class Functions:
             name=process.name,
             settings=settings,
             redis=redis_client(),
-            http=httpx.AsyncClient(
-                transport=SimTransport(self.network, self._loop, process), timeout=None, trust_env=False
-            ),
+            http=outfit.http,
             clock=lambda: process.clock(self._agenda.now_ms),
             random=random.Random(f"{process.name}/{self._case.scenario}"),
             record=record,
         )
         process.function = Function(strategy(runtime), runtime, record, runs_cleanup=process.runs_cleanup)
-        process.app = create_app(process.function, settings)
+        outfit.serve(process.function)
+        process.app = outfit.app
         process.function.start_periodic()
         process.periodic = frozenset(runtime.tasks)
         self._loop.drain()
+
+    def give_back(self) -> None:
+        """The run is over and its coroutines are closed: the next one may have what this one has borrowed."""
+        _STOCK.take_back(self._borrowed)
 
     def stop(self, process: Process, reason: str) -> None:
         """Nothing of it runs again, no `finally` either. What it had sent may still arrive."""
@@ -253,24 +258,3 @@ class Functions:
             lambda: self._retire(process),
             self._agenda.now_ms + self._case.retire_after_ms,
         )
-
-
-class ClientConnection(redis.asyncio.Connection):
-    """redis-py's own connection. When a run is over it is dropped where it stands: there is nothing to release."""
-
-    def __del__(self, *_: object) -> None:
-        """Nothing: redis-py would warn of a connection that was not closed."""
-
-
-def redis_client() -> "redis.asyncio.Redis":
-    """The client that a strategy gets: bytes, a time-out of 5 s, no retries, no handshake (RESP2, no library name)."""
-    pool = redis.asyncio.ConnectionPool(
-        connection_class=ClientConnection,
-        host="redis.internal",
-        socket_timeout=5,
-        socket_connect_timeout=5,
-        retry=Retry(NoBackoff(), 0),
-        protocol=2,
-        driver_info=None,
-    )
-    return redis.asyncio.Redis(connection_pool=pool)

@@ -29,6 +29,7 @@ _RANDOM_NAMES = tuple(
 )
 #: Clocks of the time module, in seconds and in nanoseconds.
 _CLOCKS = ("time", "monotonic", "perf_counter", "process_time", "thread_time", "clock_gettime")
+_PLAIN_CLOCKS = frozenset({"time.time", "time.monotonic", "time.perf_counter"})
 #: These read the clock only if they are not given a time; the number says after how many arguments that one comes.
 _OF_A_TIME = {"time.gmtime": 0, "time.localtime": 0, "time.ctime": 0, "time.asctime": 0, "time.strftime": 1}
 
@@ -91,6 +92,17 @@ class Guard:
         simulated = self._simulated(name, original)
         guard = self
 
+        def guarded_clock() -> Any:
+            if threading.get_ident() != guard._thread:
+                return original()
+            frame = sys._getframe(1)
+            if is_strategy_file(frame.f_code.co_filename):
+                guard._check(name, frame)
+            return guard._clock()
+
+        if name in _PLAIN_CLOCKS:  # libraries read them for every command
+            return guarded_clock
+
         def guarded(*args: Any, **kwargs: Any) -> Any:
             given = len(args) + len(kwargs)
             if threading.get_ident() != guard._thread or given > _OF_A_TIME.get(name, given):
@@ -106,6 +118,8 @@ class Guard:
         def clock() -> float:
             return self._clock()
 
+        if name in _PLAIN_CLOCKS:
+            return clock
         if name == "random._urandom":
             return stream.randbytes
         if name.startswith("random."):

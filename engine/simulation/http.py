@@ -213,10 +213,19 @@ async def run_asgi(app: Any, call: Call, finish: Callable[[Answer], None]) -> No
 class SimTransport(httpx.AsyncBaseTransport):
     """httpx' way into the simulated network, for one function."""
 
-    def __init__(self, network: Network, loop: SimLoop, process: Process) -> None:
+    _network: Network
+    _loop: SimLoop
+    _process: Process
+
+    def connect(self, network: Network, loop: SimLoop, process: Process) -> None:
+        """What is sent from now on, is sent by this function."""
         self._network = network
         self._loop = loop
         self._process = process
+
+    def disconnect(self) -> None:
+        """Nobody uses it."""
+        del self._network, self._loop, self._process
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """Send a request, wait for its answer. Raises `httpx.ConnectError` for a host that is not there."""

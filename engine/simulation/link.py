@@ -43,6 +43,8 @@ class Link:
         #: What went over the wire: time, bytes from a client (a request: one round trip), bytes to a client.
         self.traffic: list[tuple[int, int, int]] = []
         self.connections: dict[Connection, None] = {}
+        self.written: Callable[[list[str]], None] = lambda keys: None  # told of every command that changed keys
+        self.blocked = 0  # requests that wait for a key
         #: Requests with a fault that is still to strike the server: the run does not heal before it has.
         self.brewing = 0
         loop.connect = self.connect
@@ -82,7 +84,7 @@ class Link:
 
     def wake_blocked(self) -> None:
         """A key has changed: blocked commands are tried again, in the order in which they came, until none gets on."""
-        woken = True
+        woken = self.blocked > 0
         while woken:
             woken = any(connection.try_blocked() for connection in list(self.connections))
 

@@ -8,6 +8,7 @@ import asyncio
 import contextvars
 from collections import deque
 from collections.abc import Callable, Coroutine
+from math import ceil
 from typing import TYPE_CHECKING, Any
 
 from engine.simulation.agenda import Agenda, Step
@@ -23,28 +24,70 @@ CLOSINGS = 100
 OWNER: "contextvars.ContextVar[Process | None]" = contextvars.ContextVar("owner", default=None)
 
 
-class SimHandle(asyncio.Handle):
-    """A callback that knows its function."""
+class SimHandle:
+    """A callback that knows its function. What asyncio's own handle keeps for its debug mode, this one does not."""
 
-    __slots__ = ("owner",)
+    __slots__ = ("_cancelled", "args", "callback", "context", "owner")
 
     def __init__(
         self,
         callback: Callable[..., Any],
         args: tuple[Any, ...],
-        loop: asyncio.AbstractEventLoop,
         context: contextvars.Context,
         owner: "Process | None",
     ) -> None:
-        super().__init__(callback, args, loop, context)
+        self.callback = callback
+        self.args = args
+        self.context = context
         self.owner = owner
+        self._cancelled = False
+
+    def cancel(self) -> None:
+        """It will not be called."""
+        self._cancelled = True
+
+    def cancelled(self) -> bool:
+        """Whether it will not be called."""
+        return self._cancelled
+
+    def get_context(self) -> contextvars.Context:
+        """The context in which it is called."""
+        return self.context
 
 
-class SimTimer(asyncio.TimerHandle):
+class SimTimer(SimHandle):
     """A timer whose moment is a step of the agenda."""
 
-    __slots__ = ("step",)
+    __slots__ = ("_loop", "_when", "step")
     step: Step
+
+    def __init__(
+        self,
+        loop: "SimLoop",
+        when: float,
+        callback: Callable[..., Any],
+        args: tuple[Any, ...],
+        context: contextvars.Context,
+        owner: "Process | None",
+    ) -> None:
+        super().__init__(callback, args, context, owner)
+        self._loop = loop
+        self._when = when
+
+    def when(self) -> float:
+        """Its virtual time, in seconds."""
+        return self._when
+
+    def cancel(self) -> None:
+        """It will not be called: its step is taken off the agenda."""
+        if not self._cancelled:
+            self._cancelled = True
+            self._loop.forget_timer(self)
+
+    def fire(self) -> None:
+        """Its moment has come."""
+        if not self._cancelled:
+            self._loop._ready.append(SimHandle(self.callback, self.args, self.context, self.owner))
 
 
 class SimTask(asyncio.Task[Any]):
@@ -93,7 +136,7 @@ class SimLoop(asyncio.AbstractEventLoop):
         if context is None:
             context = contextvars.copy_context()
         owner = context.get(OWNER)
-        handle = SimHandle(callback, args, self, context, owner)
+        handle = SimHandle(callback, args, context, owner)
         if self._closed or (owner is not None and not owner.alive):
             return handle
         if owner is not None and owner.paused:
@@ -106,62 +149,63 @@ class SimLoop(asyncio.AbstractEventLoop):
 
     def call_later(  # type: ignore[override]
         self, delay: float, callback: Callable[..., Any], *args: Any, context: contextvars.Context | None = None
-    ) -> asyncio.TimerHandle:
+    ) -> SimTimer:
         """A timer `delay` virtual seconds from now."""
         return self.call_at(self.time() + delay, callback, *args, context=context)
 
     def call_at(  # type: ignore[override]
         self, when: float, callback: Callable[..., Any], *args: Any, context: contextvars.Context | None = None
-    ) -> asyncio.TimerHandle:
+    ) -> SimTimer:
         """A timer at a virtual time; rounded up to the next whole millisecond, as a timer never fires early."""
         if context is None:
             context = contextvars.copy_context()
         owner = context.get(OWNER)
-        timer = SimTimer(when, callback, args, self, context)
-        due_ms = -int(-round(when * 1000, 6) // 1)
+        timer = SimTimer(self, when, callback, args, context, owner)
+        due_ms = ceil(round(when * 1000, 6))
         if self._closed or (owner is not None and not owner.alive):
-            timer.step = Step("timer", "stopped", "", owner, lambda: None, due_ms, due_ms)
+            timer.step = Step("timer", "stopped", "", owner, timer.fire, due_ms, due_ms)
             timer.step.cancelled = True
             return timer
-        name = f"timer {owner.name}" if owner is not None else "timer"
-
-        def fire() -> None:
-            if not timer.cancelled():
-                self._ready.append(SimHandle(callback, args, self, context, owner))
-
-        timer.step = self._agenda.at("timer", name, owner, fire, due_ms)
+        name = "timer" if owner is None else owner.timer_name
+        timer.step = self._agenda.at("timer", name, owner, timer.fire, due_ms)
         if owner is not None:
             owner.steps[timer.step] = None
             if owner.is_idle_timer():
                 self._agenda.mark_idle(timer.step)
         return timer
 
-    def _timer_handle_cancelled(self, handle: SimTimer) -> None:
-        # asyncio's handles tell their loop so: take the timer's step off the agenda.
-        step = handle.step
+    def forget_timer(self, timer: SimTimer) -> None:
+        """A timer was cancelled."""
+        step = timer.step
         if step.owner is not None:
             step.owner.steps.pop(step, None)
         self._agenda.cancel(step)
 
     def drain(self) -> None:
         """Run the ready queue empty, in its own order, which is never a choice. Bounded."""
-        ready, limit = self._ready, self._bounds.callbacks_at_once
-        count = 0
+        ready, bounds = self._ready, self._bounds
+        left = bounds.callbacks_at_once
         while ready:
             handle = ready.popleft()
             owner = handle.owner
-            if handle.cancelled() or (owner is not None and not owner.alive):
+            if handle._cancelled or (owner is not None and not owner.alive):
                 continue
             if owner is not None and owner.paused:
                 owner.handles.append(handle)
                 continue
-            handle._run()
-            if self._bounds.hit is not None:
-                raise self._bounds.hit
-            count += 1
-            if count > limit:
+            try:
+                handle.context.run(handle.callback, *handle.args)
+            except (SystemExit, KeyboardInterrupt):
+                raise
+            except BaseException as error:  # a loop outlives what a callback of its raises
+                self.errors.append(f"{type(error).__name__} in a callback")
+            if bounds.hit is not None:
+                raise bounds.hit
+            left -= 1
+            if left < 0:
                 who = owner.name if owner is not None else "the world"
-                self._bounds.stop(f"{who} ran more than {limit:,} callbacks at one instant{_at_work(handle)}")
+                limit = bounds.callbacks_at_once
+                bounds.stop(f"{who} ran more than {limit:,} callbacks at one instant{_at_work(handle)}")
 
     def resume(self, handles: list[SimHandle]) -> None:
         """Queue what a paused function had ready."""
@@ -257,5 +301,5 @@ def where(coroutine: Any) -> str:
 
 
 def _at_work(handle: SimHandle) -> str:
-    task = getattr(handle._callback, "__self__", None)  # type: ignore[attr-defined]
+    task = getattr(handle.callback, "__self__", None)
     return where(task.get_coro()) if isinstance(task, asyncio.Task) else ""

@@ -19,6 +19,7 @@ class Process:
 
     def __init__(self, name: str, *, offset_ms: int = 0, drift_ppm: int = 0) -> None:
         self.name = name
+        self.timer_name = f"timer {name}"
         self.offset_ms = offset_ms
         self.drift_ppm = drift_ppm
         self.alive = True
@@ -58,5 +59,7 @@ class Process:
 
     def is_idle_timer(self) -> bool:
         """Whether the timer that is being set now is the pause between two ticks or cleanups."""
+        if not self.periodic:
+            return False
         task = asyncio.current_task()
         return task in self.periodic and task not in self.ticking

@@ -32,6 +32,9 @@ class Stillness:
         self.reached = self.reached or still
 
 
+_COUNTED = frozenset({"webhook.sent", "webhook.answered", "handover.effect", "dead_letter"})
+
+
 class Recorder:
     """Writes the history, and keeps count of the accepted messages that have had no effect yet."""
 
@@ -46,6 +49,8 @@ class Recorder:
     def __call__(self, event: str, **fields: Any) -> None:
         """Add an event at the present instant."""
         self.history.append({"t": self._now_ms(), "event": event, **fields})
+        if event not in _COUNTED:
+            return
         if event == "webhook.sent":
             self._calls[fields["call"]] = (*fields["conversation"], fields["id"])
         elif event == "webhook.answered":
@@ -53,7 +58,7 @@ class Recorder:
             if 200 <= fields["status"] < 300 and message not in self._settled:
                 self.waiting[message] = None
                 self.stillness.disturb()
-        elif event in ("handover.effect", "dead_letter"):
+        else:
             self.stillness.disturb()
             for each in fields["messages"]:
                 message = (*fields["conversation"], each["id"])

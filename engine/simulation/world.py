@@ -5,7 +5,6 @@ A run is a pure function of (code, case, strategy, choices).
 
 import asyncio
 from functools import partial
-from typing import Any
 
 from engine.buffer.strategy import Strategy
 from engine.exploration.scheduler import Choices, Scheduler
@@ -87,6 +86,7 @@ class World:
                     process.alive = False  # what their coroutines do while they are closed reaches nothing
                 self.loop.close()
                 asyncio._set_running_loop(None)
+            self.functions.give_back()
         return self.record.history
 
     def _run(self) -> None:
@@ -106,7 +106,8 @@ class World:
     def _set_up(self) -> None:
         case, agenda, loop, faults, record = self.case, self.agenda, self.loop, self.faults, self.record
         self._record_start()
-        self.link = Link(agenda, loop, self.server, faults, self._redis_event, hop_ms=case.hop_ms, cluster=case.cluster)
+        self.link = Link(agenda, loop, self.server, faults, record, hop_ms=case.hop_ms, cluster=case.cluster)
+        self.link.written = self._keys_changed
         self.network = self.functions.network = Network(
             agenda, loop, faults, record, self.functions, hop_ms=case.hop_ms, endpoint_failures=case.endpoint_failures
         )
@@ -213,10 +214,9 @@ class World:
         since = max(self.case.heal_ms, self._last_sending_ms) + THIN_AFTER_MS
         return self.agenda.now_ms > since and not self.agenda.busy
 
-    def _redis_event(self, event: str, **fields: Any) -> None:
-        if event == "redis.executed" and not all(self._is_shared(key) for key in fields["writes"]):
+    def _keys_changed(self, keys: list[str]) -> None:
+        if not all(self._is_shared(key) for key in keys):
             self.record.stillness.disturb()
-        self.record(event, **fields)
 
     def _outage(self, start_ms: int, end_ms: int) -> None:
         self.record("fault", kind="unreachable", for_ms=end_ms - start_ms)
