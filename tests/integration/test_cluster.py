@@ -189,7 +189,8 @@ async def test_what_was_replicated_survives_a_killed_primary(
         await lease.receive(message(conversation, 1))
         accepted.append(message(conversation, 1).message_id)
     victim = primary_of(cluster, lease._store.keyspace.of(CONVERSATIONS[0]).due)
-    # The last test: its node is gone. A cluster acknowledges before it replicates: what a kill takes is what no replica had. Here it has all.
+    # The last test, for its node is gone. A cluster answers before it replicates, and a kill takes what no replica had.
+    # Here one has all.
     wait_for("the replica has all", lambda: ask(victim, "WAIT", 1, 100) >= 1)
     victim.kill()
     for conversation in CONVERSATIONS:
