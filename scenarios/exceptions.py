@@ -52,7 +52,7 @@ def _of_numbers(told: Told) -> Iterator[tuple[int, str]]:
         if first == "fault":
             yield drawn.at, _fault(told, steps, drawn)
         elif first == "hold":
-            yield drawn.at, _hold(steps, steps.named(rest + "#0", drawn.at))
+            yield drawn.at, _hold(steps, steps.named(rest + "#0", drawn.at, held=True))
         elif first == "route":
             yield drawn.at, _route(told, rest, drawn)
         elif not what.startswith(("until ", *_DETAILS)):

@@ -22,7 +22,7 @@ from scenarios.running import Run, same_violation
 from scenarios.told import Told, is_duration, kind_of, replayed, tell, tell_in_order
 
 #: A message's label in the name of what the provider does.
-_LABELLED = re.compile(r"(\bprovider (?:sends |retries )?)(\S+)")
+_LABELLED = re.compile(r"(\bprovider (?:sends |retries )?)([^\s#]+)")
 
 #: A counterexample with so few deviations can be read; one with more is worth a search of its own.
 FEW = 3

@@ -45,10 +45,11 @@ class Steps:
         self._sent = {e["command"]: i for i, e in enumerate(history) if e["event"] == "redis.sent"}
         self._start = next((e["t"] for e in history if e["event"] == "webhook.sent"), 0)
 
-    def named(self, key: str, index: int, *, sent_now: bool = False) -> NamedStep:
+    def named(self, key: str, index: int, *, sent_now: bool = False, held: bool = False) -> NamedStep:
         """The words for a step (its name and number), which happened or was asked about when there were `index` events.
 
         `sent_now`: it was asked about as it set out, so it is the last of its kind before; else it is still on its way.
+        `held`: it is one that happens later than now.
         """
         name = key.rpartition("#")[0]
         base, _, side = name.rpartition(" ")
@@ -123,8 +124,10 @@ class Steps:
 
     # -- commands ----------------------------------------------------------------------------------------------------
 
-    def _command(self, who: str, name: str, key: str, side: str, index: int, *, sent_now: bool) -> NamedStep:
-        number = self._which(who, name, key, side, index, sent_now=sent_now)
+    def _command(
+        self, who: str, name: str, key: str, side: str, index: int, *, sent_now: bool, held: bool
+    ) -> NamedStep:
+        number = self._which(who, name, key, side, index, sent_now=sent_now, held=held)
         whole = self._shown(who, name, key, number)
         if side == "request":
             return NamedStep(whole, "reaches Redis", whole=whole, command=number, side=side)
@@ -134,7 +137,7 @@ class Steps:
             return NamedStep(f"the error of {whole}", "arrives", whole=whole, command=number, side="reply")
         return NamedStep(f"the reply to {whole}", "arrives", whole=whole, command=number, side=side)
 
-    def _which(self, who: str, name: str, key: str, side: str, index: int, *, sent_now: bool) -> int | None:
+    def _which(self, who: str, name: str, key: str, side: str, index: int, *, sent_now: bool, held: bool) -> int | None:
         """The number of the command: the last one of this kind that is on this leg of its way at that point."""
         mine = [
             number
@@ -147,6 +150,10 @@ class Steps:
             mine = [number for number in mine if number not in done] or mine
         elif side == "reply":
             mine = [number for number in mine if number in done and number not in over] or mine
+        if held and index:
+            now = self._history[index - 1]["t"] - self._start
+            moments = {number: self.moment_of(NamedStep("", "", command=number, side=side)) for number in mine}
+            mine = [number for number, moment in moments.items() if moment is not None and moment > now] or mine
         return mine[-1] if mine else None
 
     def _matches(self, event: Event, name: str, key: str) -> bool:

@@ -33,7 +33,7 @@ from scenarios.trace import Trace, portable
 
 BATCH = 25
 #: Trials of one shrinking: thorough for a violation's first scenario, short for the others'.
-TRIALS_FULL, TRIALS_SHORT = 250, 40
+TRIALS_FULL, TRIALS_SHORT = 400, 40
 
 Progress = Callable[[str, int, int], None]
 

@@ -80,6 +80,14 @@ def file(what: str, path: Path) -> Path:
     return path
 
 
+def new_file(option: str, path: Path) -> Path:
+    """A file to write, in a folder that may not be there yet. Raises `UsageError` if it is a folder, or its folder a file."""
+    if path.is_dir():
+        refuse(f"{option} {path}: this is a folder: give a file")
+    folder(option, path.parent)
+    return path
+
+
 def in_view(work: Callable[..., Any], selection: dict[str, Any]) -> Any:
     """Do it, with a progress bar on a terminal and silently in a pipe."""
     if not sys.stderr.isatty():

@@ -1,0 +1,156 @@
+"""Events in words, as few as do: what a command read or wrote, who hands over what, and how much each matters."""
+
+import json
+import re
+from collections.abc import Callable, Mapping, Sequence
+from enum import IntEnum
+from typing import Any
+
+Event = Mapping[str, Any]
+
+_SHOWN = 40
+
+
+class Weight(IntEnum):
+    """How much a row matters; the highest are left out first."""
+
+    MILESTONE = 1
+    WRITE = 2
+    READ = 3
+    MINOR = 4
+
+
+class Labels:
+    """Messages by their labels, and calls by theirs."""
+
+    def __init__(self, history: Sequence[Event]) -> None:
+        sent = [event for event in history if event["event"] == "webhook.sent"]
+        self.of_id = {event["id"]: str(event.get("label", event["id"])) for event in sent}
+        self.of_call = {event["call"]: str(event.get("label", event["id"])) for event in sent}
+
+    def call(self, event: Event) -> str:
+        """The message of a webhook call."""
+        return self.of_call.get(event["call"], str(event["call"]))
+
+    def listed(self, event: Event) -> str:
+        """The messages of a batch."""
+        return ", ".join(self.of_id.get(message["id"], str(message["id"])) for message in event["messages"])
+
+
+def command_words(event: Event, labels: Labels) -> tuple[str, str, Weight]:
+    """A command, what it read (→) or wrote (←), and how much that matters."""
+    args = [str(arg) for arg in event["args"]]
+    name = args[0].upper()
+    script = name in ("EVAL", "EVALSHA")
+    if script:
+        told = f"{name} {args[1]}" if len(args) > 1 else name
+    else:
+        told = f"{name} {short_key(args[1])}" if len(args) > 1 else name
+    reply = str(event["reply"])
+    if event.get("error"):
+        return told, f"error: {event['error']}", Weight.READ
+    if name == "PING" or not (event["writes"] or event["reads"]):
+        return told, f"→ {summary_of(reply, labels.of_id)}", Weight.MINOR
+    if not event["writes"]:
+        return told, f"→ {summary_of(reply, labels.of_id)}", Weight.READ
+    return told, f"← {_written(event, name, args, labels)}", Weight.WRITE
+
+
+def _written(event: Event, name: str, args: list[str], labels: Labels) -> str:
+    reply = summary_of(str(event["reply"]), labels.of_id)
+    if name in ("DEL", "UNLINK"):
+        return "deleted"
+    if name == "EXEC":
+        return ", ".join(short_key(key) for key in event["writes"])
+    if name in ("SETEX", "PSETEX") and len(args) > 3:
+        unit = "s" if name == "SETEX" else "ms"
+        return f"{summary_of(args[3], labels.of_id)} for {args[2]} {unit}"
+    what = summary_of(" ".join(args[2:]), labels.of_id)
+    if name in ("EVAL", "EVALSHA"):
+        what = f"{short_key(event['writes'][0])} {what if what.startswith('{') else ''}".strip()
+    return f"{what} → {reply}" if reply not in ("OK", "1", what) else what
+
+
+def short_key(key: str) -> str:
+    """A key without what all keys of the picture share: what it is, not whose."""
+    if key.startswith("{"):
+        return ":".join(key.split(":")[2:3]) or key
+    return key.split(":")[0]
+
+
+def summary_of(value: str, labels: Mapping[str, str]) -> str:
+    """A value in few words: the messages in it, by their labels, and whether it is marked processed; a status, a due time."""
+    found = [label for message_id, label in labels.items() if message_id and f'"{message_id}"' in value]
+    if found:
+        processed = ", processed" if re.search(r'"processed"\s*:\s*true', value) else ""
+        return "{" + ", ".join(found) + processed + "}"
+    if value.startswith("{"):
+        try:
+            plain = json.loads(value)
+        except ValueError:
+            plain = None
+        if isinstance(plain, dict):
+            if "dueAt" in plain:
+                return f"due {str(plain['dueAt'])[11:23]}"
+            if "status" in plain:
+                return str(plain["status"])
+    return value if len(value) <= _SHOWN else value[: _SHOWN - 1] + "…"
+
+
+def _key_and_fence(event: Event) -> str:
+    return "".join(f" {name}" for name in ("key", "fence") if event.get(name) is not None)
+
+
+SAID: Mapping[str, Callable[[Event, Labels], str]] = {
+    "webhook.arrived": lambda e, labels: f"{labels.call(e)} arrives",
+    "webhook.answered": lambda e, labels: f"{labels.call(e)} answered {e['status']}",
+    "webhook.failed": lambda e, labels: f"{labels.call(e)}: no answer",
+    "redis.failed": lambda e, labels: f"✗ {e['error'].replace('_', ' ')}",
+    "delivery.posted": lambda e, labels: "posts the delivery",
+    "delivery.arrived": lambda e, labels: "delivery arrives",
+    "delivery.answered": lambda e, labels: f"delivery answered {e['status']}",
+    "delivery.failed": lambda e, labels: "delivery: no answer",
+    "handover.sent": lambda e, labels: f"hands over {labels.listed(e)}{_key_and_fence(e)}",
+    "handover.effect": lambda e, labels: f"EFFECT {labels.listed(e)}",
+    "handover.joined": lambda e, labels: "joins the work",
+    "handover.repeated": lambda e, labels: "known key: no effect",
+    "handover.stale": lambda e, labels: "old fence: refused",
+    "handover.failed": lambda e, labels: f"✗ {e['error']}",
+    "handover.confirmed": lambda e, labels: "hand-over confirmed",
+    "dead_letter": lambda e, labels: f"dead letter: {labels.listed(e)}",
+    "status": lambda e, labels: f"reports {e['status']}",
+    "note": lambda e, labels: f"({e['note']})",
+    "fault": lambda e, labels: f"⚡ {e['kind'].replace('_', ' ')} {e.get('how', '')}".strip(),
+    "function.stopped": lambda e, labels: f"stopped: {e['reason']}",
+    "function.started": lambda e, labels: "starts",
+    "function.resumed": lambda e, labels: "goes on",
+    "receive.failed": lambda e, labels: f"✗ receive: {e['error']}",
+    "deliver.failed": lambda e, labels: f"✗ deliver: {e['error']}",
+    "task.failed": lambda e, labels: f"✗ task: {e['error']}",
+    "tick.failed": lambda e, labels: f"✗ tick: {e['error']}",
+    "key.expired": lambda e, labels: f"{short_key(e['key'])} expires",
+    "key.evicted": lambda e, labels: f"{short_key(e['key'])} evicted",
+    "waiting": lambda e, labels: f"{labels.of_id.get(e['id'], e['id'])} still waits",
+}
+#: What is worth a row only where it is one of the conflicting steps.
+SAID_IF_MARKED: Mapping[str, Callable[[Event, Labels], str]] = {
+    "webhook.sent": lambda e, labels: f"{labels.call(e)} is sent",
+    "webhook.confirmed": lambda e, labels: f"{labels.call(e)} is confirmed",
+    "delivery.confirmed": lambda e, labels: f"delivery confirmed {e['status']}",
+    "handover.arrived": lambda e, labels: f"begins {labels.listed(e)}",
+    "handover.ended": lambda e, labels: f"ends: {e['outcome']}",
+    "redis.sent": lambda e, labels: f"sends {' '.join(str(arg) for arg in e['args'])}",
+    "redis.replied": lambda e, labels: "has the reply",
+    "end": lambda e, labels: "the end of the run",
+}
+WEIGHTS: Mapping[str, Weight] = {
+    "webhook.answered": Weight.WRITE,
+    "delivery.posted": Weight.WRITE,
+    "delivery.answered": Weight.READ,
+    "delivery.arrived": Weight.READ,
+    "handover.confirmed": Weight.READ,
+    "key.expired": Weight.WRITE,
+    "note": Weight.WRITE,
+    "task.failed": Weight.WRITE,
+    "function.started": Weight.WRITE,
+}
