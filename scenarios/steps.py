@@ -69,7 +69,7 @@ class Steps:
                 return self._call(base.partition(" ")[0], kind, side, index)
         found = _COMMAND.fullmatch(base) if side in ("request", "reply", "breaks", "next") else None
         if found is not None:
-            return self._command(found[1], found[2], found[3] or "", side, index, sent_now=sent_now)
+            return self._command(found[1], found[2], found[3] or "", side, index, sent_now=sent_now, held=held)
         return NamedStep(name, "happens", whole=name)
 
     def moment_of(self, step: NamedStep) -> int | None:

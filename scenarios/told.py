@@ -129,12 +129,17 @@ class _ToldWorld(World):
 
         self.agenda.before_step = before_step
 
-    def _redis_event(self, event: str, **fields: Any) -> None:
-        super()._redis_event(event, **fields)
+    def _set_up(self) -> None:
+        super()._set_up()
         if self._with_keys:
-            changed = [fields["key"]] if "key" in fields else fields.get("writes", ())
-            index = len(self.record.history) - 1
-            self.keys += [{"event": index, "key": key, **state_of(self.server.database, key)} for key in changed]
+            self._record, self.link.record = self.link.record, self._hear
+
+    def _hear(self, event: str, **fields: Any) -> None:
+        """What the link records is recorded, and it is looked what became of the keys."""
+        self._record(event, **fields)
+        changed = [fields["key"]] if "key" in fields else fields.get("writes", ())
+        index = len(self.record.history) - 1
+        self.keys += [{"event": index, "key": key, **state_of(self.server.database, key)} for key in changed]
 
 
 def tell(case: Case, strategy: type[Strategy], scheduler: Scheduler, *, with_keys: bool = False) -> Told:
