@@ -15,7 +15,7 @@ need to be exchanged with anything; only whole steps are.
 - `redis`, by key: what fakeredis really read and wrote, through `redis.call` too, and every key that the command names. A key's
   expiry needs no entry: the time alone decides it, and only a step in time changes the time. `EXEC` reads what was
   watched. `KEYS`, `SCAN` and whatever is not known to be harmless read all of the room, so they conflict with every write.
-- `redis script`, by digest: an `EVAL` writes the cache that an `EVALSHA` reads.
+- `script` and a digest: an `EVAL` puts its script into the cache, which an `EVALSHA` reads; two `EVAL`s of one script put in the same.
 - `server`: every execution and every new connection reads it; restart, outage, script flush and eviction write it.
 - `connection`: its requests, replies, its end. What a client sent is executed whether it still waits or not, so a request at
   the server and a step of its function share the connection alone.

@@ -235,6 +235,7 @@ class Agenda:
         if self._observer is not None:
             self._effects += 1
             step.identity = hash((self._cause, self._effects))
+            self.touch("step", str(step.identity))
 
     def _schedule(self, step: Step, delay_ms: int) -> None:
         step.callbacks = self._when_due
@@ -306,6 +307,7 @@ class Agenda:
 
     def _happens(self, cause: int) -> None:
         self._cause, self._effects = cause, 0
+        self._touched.clear()  # of what came before the first step
 
     def _tell(self, step: "Step | TimeStep", *, everything: bool = False) -> None:
         if self._observer is None:

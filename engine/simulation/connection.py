@@ -31,6 +31,20 @@ AT_THE_SERVER = ("restart", "unreachable", "script_flush", "restart_data_lost", 
 AT_A_REQUEST = ("request_lost", "reply_lost", "stall", *AT_THE_SERVER)
 LONGEST_OUTAGE_MS = 120_000
 #: Commands that touch nothing of the server but what is said of them elsewhere.
+#: Commands that change what every other one finds: the script cache, the server's stream of randomness.
+UNSHARED = frozenset(
+    (
+        b"SCRIPT",
+        b"FUNCTION",
+        b"SPOP",
+        b"SRANDMEMBER",
+        b"RANDOMKEY",
+        b"HRANDFIELD",
+        b"ZRANDMEMBER",
+        b"FLUSHALL",
+        b"FLUSHDB",
+    )
+)
 HARMLESS = frozenset(
     (b"PING", b"TIME", b"ECHO", b"MULTI", b"EXEC", b"DISCARD", b"WATCH", b"UNWATCH", b"HELLO", b"CLIENT", b"SELECT")
 )
@@ -93,12 +107,17 @@ class Connection(asyncio.Transport):
             for key in self._watched:
                 touch("redis", text(key), writes=False)
             self._watched = []
+        if name == b"EVAL":
+            # It puts the script into the server's cache, where an EVALSHA finds it; who was first to do so is all the same.
+            touch(f"script {hashlib.sha1(args[1], usedforsecurity=False).hexdigest()}", self._name)
+        elif name == b"EVALSHA":
+            touch(f"script {text(args[1].lower())}", "", writes=False)
+            if done.error is not None and done.error.startswith("NOSCRIPT"):
+                return
+        elif name in UNSHARED:
+            touch("server")
         keys = [*done.reads, *(text(key) for key in declared_keys(args))]
-        if name in (b"EVAL", b"EVALSHA"):
-            # An EVAL puts its script into the server's cache, where an EVALSHA finds it.
-            sha = hashlib.sha1(args[1], usedforsecurity=False).hexdigest() if name == b"EVAL" else text(args[1].lower())
-            touch("redis script", sha, writes=name == b"EVAL")
-        elif name not in HARMLESS and not keys and not done.writes:
+        if name not in HARMLESS and not keys and not done.writes:
             touch("redis")
         for name_of_key in keys:
             touch("redis", "" if name_of_key == text(ANY_KEY) else name_of_key, writes=False)

@@ -174,7 +174,12 @@ class Functions:
         process.paused = True
         process.backlog.append(step)
         longest = max(1, min(LONGEST_PAUSE_MS, self._case.heal_ms - self._agenda.now_ms))
-        self._agenda.work(f"pause of {process.name}", process.name, lambda: self._resume(process), (1, longest))
+        name = f"pause of {process.name}"
+        if self._case.holds_max is None:
+            self._agenda.work(name, process.name, lambda: self._resume(process), (1, longest))
+        else:
+            ms = self._faults.number(name, process.name, 1, longest, default=longest, shape="uniform")
+            self._agenda.at("work", name, None, lambda: self._resume(process), self._agenda.now_ms + ms)
 
     def _resume(self, process: Process) -> None:
         self._agenda.touch("routing")
