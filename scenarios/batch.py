@@ -13,7 +13,7 @@ from typing import Any
 from engine.exploration import EVEN, Sampler, Shares, group_start
 from engine.simulation.case import Case
 from engine.verification import Verdict, judge
-from scenarios.running import run_case
+from scenarios.running import Run, run_case
 from scenarios.selection import find_scenario, find_strategy
 
 HEAL_MS = (20_000, 60_000, 200_000, 700_000)
@@ -98,6 +98,11 @@ class Tally:
     #: How many runs of each policy violated something.
     finds: Counter[str] = field(default_factory=Counter)
     found: dict[tuple[str, str | None], Found] = field(default_factory=dict)
+    #: Of a search: whether all was tried, how many classes that was, what it was over, and when something happened.
+    exhausted: bool | None = None
+    classes: int = 0
+    proof: str = ""
+    instants: set[int] = field(default_factory=set)
 
     def merge(self, other: "Tally") -> None:
         """Add another batch's counts."""
@@ -115,6 +120,7 @@ class Tally:
             "finds",
         ):
             getattr(self, name).update(getattr(other, name))
+        self.instants |= other.instants
         for invariant, run in other.first_violation.items():
             self.first_violation[invariant] = min(run, self.first_violation.get(invariant, run))
         for key, found in other.found.items():
@@ -152,11 +158,16 @@ def run_batch(
             continue  # it was made for what its group learns from it
         if observe is not None:
             observe(run.history)
-        _count(tally, number, case, run.history, run.commands)
-        violations = tally.violations.total()
-        _judge(tally, number, case, run)
-        tally.finds[policy] += tally.violations.total() > violations
+        count_run(tally, number, case, run, policy)
     return tally
+
+
+def count_run(tally: Tally, number: int, case: Case, run: Run, policy: str) -> None:
+    """Count and judge one run."""
+    violations = tally.violations.total()
+    _count(tally, number, case, run.history, run.commands)
+    _judge(tally, number, case, run)
+    tally.finds[policy] += tally.violations.total() > violations
 
 
 def _count(tally: Tally, number: int, case: Case, history: list[dict[str, Any]], commands: int) -> None:
@@ -174,7 +185,7 @@ def _count(tally: Tally, number: int, case: Case, history: list[dict[str, Any]],
             tally.branches[event["note"]] += 1
 
 
-def _judge(tally: Tally, number: int, case: Case, run: Any) -> None:
+def _judge(tally: Tally, number: int, case: Case, run: Run) -> None:
     for judgement in judge(run.history):
         invariant = judgement.invariant
         if not judgement.applicable:

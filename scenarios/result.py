@@ -120,5 +120,17 @@ def _row(plan: Plan, tally: Tally, invariant: str, files: dict[str, str]) -> dic
         "applicable_runs": tally.applicable[invariant],
         "trace": files.get("") or next(iter(named.values()), None),
         "causes": named,
+        **(
+            {}
+            if tally.exhausted is None
+            else {"exhausted": tally.exhausted, "classes": tally.classes, "proof": _proof(tally, invariant)}
+        ),
         "cause_runs": {cause: count for (of, cause), count in sorted(tally.causes.items()) if of == invariant},
     }
+
+
+def _proof(tally: Tally, invariant: str) -> str:
+    """What was tried, and how this invariant fared."""
+    count = tally.violations[invariant]
+    found = "no violation" if not count else f"violated in {count:,}"
+    return f"{tally.proof}, {found}" if tally.applicable[invariant] else f"{tally.proof}, not applicable"

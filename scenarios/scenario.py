@@ -21,5 +21,7 @@ class Scenario:
     dagger: bool = False
     #: In the main job of `verify`: the scenarios around the end of the window.
     main: bool = False
+    #: How many cases there are, for those that are small enough to be searched exhaustively. None: no end of them.
+    cases: int | None = None
     #: Runs per strategy when none are asked for.
     runs: int = 200

@@ -9,7 +9,7 @@ from pathlib import Path
 from engine.buffer.catalogue import BUILT_IN, load_strategy
 from engine.buffer.errors import UsageError
 from engine.buffer.strategy import Strategy
-from engine.exploration import SAMPLED
+from engine.exploration import SAMPLED, SEARCHES
 from engine.simulation.case import DAGGER_FAULTS, FAULTS
 from scenarios.catalogue import SCENARIOS
 from scenarios.gallery import GALLERY
@@ -17,7 +17,7 @@ from scenarios.planted import PLANTED
 from scenarios.scenario import Scenario
 from scenarios.workload import workload_scenario
 
-POLICIES = (*SAMPLED, "portfolio")
+POLICIES = (*SAMPLED, *SEARCHES, "portfolio")
 
 
 @functools.cache

@@ -15,7 +15,7 @@ from typing import Any
 from engine.buffer.catalogue import BUILT_IN
 from engine.buffer.errors import UsageError
 from engine.buffer.strategy import Strategy
-from engine.exploration import ROUND, shares_after
+from engine.exploration import ROUND, SEARCHES, shares_after
 from engine.simulation.world import settings_of
 from engine.verification import digest
 from scenarios.batch import Found, Plan, Tally, run_batch
@@ -25,6 +25,7 @@ from scenarios.expectations import compare
 from scenarios.redaction import Redaction
 from scenarios.result import Counterexample, Result, result_document
 from scenarios.running import same_violation
+from scenarios.search import Search, run_slice
 from scenarios.selection import POLICIES, chosen_faults, find_scenario, find_strategy
 from scenarios.shrink import Counterexample as Small
 from scenarios.shrink import shrink
@@ -92,7 +93,7 @@ def plans_of(
     names = list(strategies or BUILT_IN)
     for spec in names:
         settings_of(find_strategy(spec), settings)  # a wrong setting is refused before anything runs
-    scenarios = _scenarios(scenario_names, workload, main=strategies is None)
+    scenarios = _scenarios(scenario_names, workload, main=strategies is None, small=explore in SEARCHES)
     kinds = chosen_faults(list(faults) if faults is not None else None)
     return [
         Plan(
@@ -109,7 +110,7 @@ def plans_of(
     ]
 
 
-def _scenarios(names: Sequence[str] | None, workload: Path | None, *, main: bool) -> list[str]:
+def _scenarios(names: Sequence[str] | None, workload: Path | None, *, main: bool, small: bool) -> list[str]:
     if workload is not None:
         spec = f"workload:{workload}"
         find_scenario(spec)
@@ -118,7 +119,10 @@ def _scenarios(names: Sequence[str] | None, workload: Path | None, *, main: bool
         for name in names:
             find_scenario(name)
         return list(names)
-    return [name for name, each in SCENARIOS.items() if (each.main if main else not each.dagger)]
+    if small:
+        return [name for name, each in SCENARIOS.items() if each.cases is not None]
+    sampled = {name: each for name, each in SCENARIOS.items() if each.cases is None}
+    return [name for name, each in sampled.items() if (each.main if main else not each.dagger)]
 
 
 def _is_standard(faults: Sequence[str] | None, workload: Path | None, settings: dict[str, str] | None) -> bool:
@@ -151,16 +155,24 @@ def run_all(
 
     A portfolio's shares are made anew when a round of its plan is closed; the other plans' batches go on meanwhile.
     """
-    rounds = {plan: _Rounds(plan, count) for plan, count in wanted.items()}
+    rounds: dict[Plan, _Rounds | Search] = {
+        plan: Search(plan, count) if plan.policy in SEARCHES else _Rounds(plan, count) for plan, count in wanted.items()
+    }
     # In turn over the plans, so that a deadline leaves none without runs.
-    waiting = deque(sorted((batch for each in rounds.values() for batch in each.next_round()), key=lambda b: b[1]))
-    total = sum(-(-count // BATCH) for count in wanted.values())
-    for done, ((plan, at, *_), tally) in enumerate(_in_parallel(pool, run_batch, waiting, deadline), 1):
-        if rounds[plan].close(at, tally):
+    waiting = deque(sorted((part for each in rounds.values() for part in each.next_round()), key=lambda part: part[1]))
+    sampled = sum(-(-count // BATCH) for plan, count in wanted.items() if plan.policy not in SEARCHES)
+    for done, ((plan, at, *_), result) in enumerate(_in_parallel(pool, _run_part, waiting, deadline), 1):
+        if rounds[plan].close(at, result):
             waiting.extend(rounds[plan].next_round())
         if progress is not None:
-            progress(f"{plan.strategy} · {plan.scenario}", done, total)
+            # How large a tree is, is known when it has been searched: until then the total is what is in sight.
+            progress(f"{plan.strategy} · {plan.scenario}", done, sampled or done + len(waiting))
     return {plan: each.tally() for plan, each in rounds.items()}
+
+
+def _run_part(plan: Plan, *rest: Any) -> Any:
+    """In a worker: a batch of runs, or a slice of a search."""
+    return (run_slice if plan.policy in SEARCHES else run_batch)(plan, *rest)
 
 
 class _Rounds:

@@ -2,6 +2,7 @@
 
 import json
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -105,6 +106,8 @@ def _show(result: "Result", out: Path) -> None:
         console.print(summary(document), markup=False, highlight=False, soft_wrap=True)
     else:
         typer.echo(text_table(document))
+    for strategy, scenario, proof in proofs_of(document):
+        typer.echo(f"\n{strategy} · {scenario}: {proof}")
     for found in result.counterexamples:
         cause = f" ({found.cause})" if found.cause else ""
         typer.echo(f"\n{found.strategy} · {found.scenario} violates {found.invariant}{cause}")
@@ -117,3 +120,15 @@ def _show(result: "Result", out: Path) -> None:
                 trace=str(out / found.trace),
             )
         )
+
+
+def proofs_of(document: dict[str, Any]) -> Iterator[tuple[str, str, str]]:
+    """What each search was over, how far it came and what it found: strategy, scenario, sentence."""
+    rows: dict[tuple[str, str], list[dict[str, Any]]] = {}
+    for row in document["rows"]:
+        if row.get("proof"):
+            rows.setdefault((row["strategy"], row["scenario"]), []).append(row)
+    for (strategy, scenario), those in rows.items():
+        violated = [row["invariant"] for row in those if row["verdict"] == "violated"]
+        start = those[0]["proof"].rpartition(", ")[0]
+        yield strategy, scenario, f"{start}, {'no violation' if not violated else 'violated: ' + ', '.join(violated)}"

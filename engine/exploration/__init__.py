@@ -1,5 +1,7 @@
 """Who chooses: the scheduler protocol, one policy a file, choice recording, replay and shrinking."""
 
+from engine.exploration.dpor import Dpor
+from engine.exploration.exhaustive import Exhaustive
 from engine.exploration.independence import conflict
 from engine.exploration.pct import Pct
 from engine.exploration.portfolio import DIRECTED, EVEN, ROUND, Portfolio, Shares, policy_of, shares_after
@@ -9,7 +11,11 @@ from engine.exploration.random_walk import RandomWalk
 from engine.exploration.sampling import SAMPLED, Sampler, group_start
 from engine.exploration.scheduler import Abandoned, Choices, Draw, Footprint, Observer, Pending, Replay, Scheduler
 from engine.exploration.timed import Timed
+from engine.exploration.tree import TreeWalk
 from engine.exploration.urw import Urw
+
+#: The policies that go through the whole tree of a case.
+SEARCHES: dict[str, type[TreeWalk]] = {"exhaustive": Exhaustive, "dpor": Dpor}
 
 __all__ = [
     "DIRECTED",
@@ -17,9 +23,12 @@ __all__ = [
     "GROUP",
     "ROUND",
     "SAMPLED",
+    "SEARCHES",
     "Abandoned",
     "Choices",
+    "Dpor",
     "Draw",
+    "Exhaustive",
     "Footprint",
     "Observer",
     "Pct",
@@ -32,6 +41,7 @@ __all__ = [
     "Scheduler",
     "Shares",
     "Timed",
+    "TreeWalk",
     "Urw",
     "conflict",
     "group_start",

@@ -211,6 +211,16 @@ class TreeWalk(ABC):
 
     # -- for a subclass ------------------------------------------------------------------------------------------------
 
+    @property
+    @abstractmethod
+    def exhausted(self) -> bool:
+        """Whether all was tried."""
+
+    @property
+    @abstractmethod
+    def classes(self) -> int:
+        """How many classes there are, or were tried so far."""
+
     @abstractmethod
     def choose(self, node: StepNode) -> bool:
         """Choose what a new node takes first. False: nothing, the run is given up."""

@@ -29,9 +29,7 @@ class _Client(Connection):
 
     def run(self, command: Command) -> Any:
         """Execute one command; its result."""
-        args = [str(word).encode() for word in command]
-        raw = b"*%d\r\n" % len(args) + b"".join(b"$%d\r\n%s\r\n" % (len(arg), arg) for arg in args)
-        done = self.execute(raw, args)
+        done = self.execute([str(word).encode() for word in command])
         self.touch()
         return done.result if done.error is None else done.error.split()[0]
 

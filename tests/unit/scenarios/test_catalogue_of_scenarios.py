@@ -40,6 +40,8 @@ def test_the_same_random_stream_draws_the_same_case(scenario: Scenario) -> None:
 
 @every_scenario
 def test_different_random_streams_draw_different_cases(scenario: Scenario) -> None:
+    if scenario.cases is not None:
+        return
     assert len({text_of(case) for case in drawn(scenario)}) > DRAWS / 4
 
 
