@@ -26,7 +26,9 @@ def project(tmp_path: Path) -> Path:
 
 
 @pytest.mark.slow
-def test_the_example_fails_on_its_planted_bug_also_over_several_processes(project: Path) -> None:
+def test_the_example_fails_on_its_planted_bug_also_over_several_processes(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     ran = run_tests(project, "-n", "2", "-k", "not repaired")
     assert ran.returncode == 1, ran.stdout + ran.stderr
     assert "buffer.py:ShopBuffer violates no_loss" in ran.stdout
@@ -34,7 +36,8 @@ def test_the_example_fails_on_its_planted_bug_also_over_several_processes(projec
     assert re.search(r"→ m\d was accepted at \d\.\d+ s and never handed over", ran.stdout)
     line = re.search(r"replay: bufferproof replay (\S+)", ran.stdout)
     assert line is not None
-    again = replay(project / line[1])
+    monkeypatch.chdir(project)  # the line is for the folder in which pytest was called
+    again = replay(line[1])
     assert (again.outcome, again.exit_status) == ("reproduced", 1)
 
 
