@@ -20,10 +20,11 @@ class Function:
 
     def start_periodic(self) -> None:
         """Start the tick (where the strategy has one) and, on the one function that does it, the cleanup."""
+        scale = self.runtime.settings.time_scale
         if self.strategy.tick_ms is not None:
-            self.runtime.start(self._every(self.strategy.tick_ms / 1000, "tick", self.strategy.tick))
+            self.runtime.start(self._every(self.strategy.tick_ms * scale / 1000, "tick", self.strategy.tick))
         if self._runs_cleanup:
-            interval = self.runtime.settings.cleanup_interval_seconds
+            interval = self.runtime.settings.cleanup_interval_seconds * scale
             self.runtime.start(self._every(interval, "cleanup", self.strategy.cleanup))
 
     async def _every(self, seconds: float, what: str, work: Callable[[], Awaitable[int | None]]) -> None:

@@ -1,5 +1,6 @@
 """The real world for one function: a Redis server, HTTP, the clock, the operating system's entropy."""
 
+import logging
 import random
 import time
 from collections.abc import AsyncIterator
@@ -8,7 +9,7 @@ from datetime import UTC, datetime
 from typing import Any, cast
 
 import httpx
-from redis.asyncio import Redis, RedisCluster
+from redis.asyncio import BlockingConnectionPool, Redis, RedisCluster
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from starlette.applications import Starlette
@@ -25,6 +26,8 @@ from engine.buffer.service import answer, authorized, create_app
 from engine.buffer.settings import Settings
 from engine.buffer.strategy import Strategy
 
+_log = logging.getLogger("bufferproof")
+
 REDIS_TIMEOUT_SECONDS = 5
 #: What a URL's scheme ends with if it leads to a Redis Cluster.
 CLUSTER = "+cluster"
@@ -35,8 +38,7 @@ def create_production_app(strategy: type[Strategy], settings: Settings, *, runs_
 
     `runs_cleanup` is for one of several functions on one Redis. Raises `UsageError` for an address that is none.
     """
-    for name, url in (("BASE_URL", settings.base_url), ("PROCESSOR_URL", settings.processor_url)):
-        _check_http(name, url)
+    check_addresses(settings)
     redis = connect(settings.redis_url)
     http = httpx.AsyncClient(timeout=None, limits=httpx.Limits(max_connections=None, max_keepalive_connections=100))
     monitoring = Monitoring(enabled=settings.enable_buffer_monitoring, monotonic=time.monotonic)
@@ -55,6 +57,7 @@ def create_production_app(strategy: type[Strategy], settings: Settings, *, runs_
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
         function.start_periodic()
+        _log.info('{"event": "service.started"}')
         try:
             yield
         finally:  # the server has answered its last call by now
@@ -65,10 +68,11 @@ def create_production_app(strategy: type[Strategy], settings: Settings, *, runs_
     return create_app(function, settings, lifespan=lifespan, routes=_monitoring_routes(monitoring, settings))
 
 
-def connect(url: str) -> "Redis":
-    """A client as every strategy gets it: replies are bytes, time-out 5 s, no retries. Raises `UsageError`.
+def connect(url: str, *, connections_max: int = 64) -> "Redis":
+    """A client as every strategy gets it: replies are bytes, time-out 5 s, no retries. Raises `UsageError` for a bad URL.
 
-    `redis+cluster://` and `rediss+cluster://` lead to a Redis Cluster, by any one of its nodes.
+    A command waits for one of `connections_max` connections, first come first served. `redis+cluster://` and
+    `rediss+cluster://` lead to a Redis Cluster, by any one of its nodes.
     """
     options: dict[str, Any] = {
         "socket_timeout": REDIS_TIMEOUT_SECONDS,
@@ -76,12 +80,15 @@ def connect(url: str) -> "Redis":
         "retry": Retry(NoBackoff(), 0),  # the client's own retries would run a script twice
         "protocol": 2,
         "decode_responses": False,
+        "driver_info": None,  # its name is two commands more for each connection
     }
     scheme, separator, rest = url.partition("://")
     try:
         if not scheme.endswith(CLUSTER):
-            return Redis.from_url(url, **options)
+            waiting = {"max_connections": connections_max, "timeout": REDIS_TIMEOUT_SECONDS}
+            return Redis.from_pool(BlockingConnectionPool.from_url(url, **waiting, **options))
         # It has all that a strategy uses; a moved slot is no retry: the node that refused has executed nothing.
+        del options["driver_info"]
         return cast("Redis", RedisCluster.from_url(scheme.removesuffix(CLUSTER) + separator + rest, **options))
     except ValueError as error:
         raise UsageError(f"REDIS_URL is refused: {' '.join(str(error).split())}") from None
@@ -119,13 +126,15 @@ class ObservedFunction(Function):
         return f"{self.runtime.name}-{kind}{self._arrivals}"
 
 
-def _check_http(name: str, url: str) -> None:
-    try:
-        parsed = httpx.URL(url)
-    except httpx.InvalidURL:
-        parsed = httpx.URL("")
-    if parsed.scheme not in ("http", "https") or not parsed.host:
-        raise UsageError(f"{name}={url!r} is refused: give a full address such as http://localhost:9000/process")
+def check_addresses(settings: Settings) -> None:
+    """Raise `UsageError` for an address to call that is none."""
+    for name, url in (("BASE_URL", settings.base_url), ("PROCESSOR_URL", settings.processor_url)):
+        try:
+            parsed = httpx.URL(url)
+        except httpx.InvalidURL:
+            parsed = httpx.URL("")
+        if parsed.scheme not in ("http", "https") or not parsed.host:
+            raise UsageError(f"{name}={url!r} is refused: give a full address such as http://localhost:9000/process")
 
 
 def _monitoring_routes(monitoring: Monitoring, settings: Settings) -> list[Route]:

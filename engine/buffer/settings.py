@@ -50,6 +50,8 @@ class Settings(BaseSettings):
     webhook_timeout_seconds: Positive = 30
     repeat_horizon_seconds: Positive = 3_600
     settle_limit_seconds: Positive = 1_800
+    #: How long a service that is stopped goes on answering what it has begun; then what it has claimed is given back.
+    graceful_stop_seconds: Positive = 30
     #: Slots of the key space of `lease`: each has its own hash tag and its own due index.
     shards: Positive = 16
     #: The lease on a batch in flight lasts this much longer than HAND_OVER_TIMEOUT_SECONDS, so it needs no renewal.

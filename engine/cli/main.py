@@ -39,6 +39,8 @@ EXTRA_OF = {
     "hypothesis": "simulation",
     "matplotlib": "reports",
     "jinja2": "reports",
+    "hdrh": "load",
+    "psutil": "load",
 }
 
 USAGE = 2

@@ -1,23 +1,28 @@
-"""`bufferproof serve`: the ASGI service of one function, on a real Redis."""
+"""`bufferproof serve`: the ASGI service, one process or several, on a real Redis."""
 
-import logging
-import os
-import signal
+import asyncio
 import socket
-import sys
-from types import FrameType
+from contextlib import closing
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from engine.cli import options
+
 if TYPE_CHECKING:
-    from starlette.applications import Starlette
+    from engine.buffer.serving import Serving
+
+WORKERS_MAX = 1_024
 
 
 def serve(
     strategy: Annotated[str, typer.Option(help="A built-in strategy, or path/to/file.py:ClassName.")] = "lease",
     host: Annotated[str, typer.Option(help="The address to listen on.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(help="The port to listen on.", min=0, max=65_535)] = 8_000,
+    workers: Annotated[int, typer.Option(help="How many processes, on one port and one Redis.")] = 1,
+    fd: Annotated[
+        int | None, typer.Option(help="Listen on this file descriptor, a listening socket, as a supervisor passes one.")
+    ] = None,
     redis_url: Annotated[str | None, typer.Option(help="The Redis server; else REDIS_URL.")] = None,
     processor_url: Annotated[str | None, typer.Option(help="Who gets the batches; else PROCESSOR_URL.")] = None,
     settings: Annotated[
@@ -27,63 +32,75 @@ def serve(
         bool, typer.Option(help="Run the periodic cleanup here: on one of several functions on one Redis.")
     ] = True,
 ) -> None:
-    """Run the buffer as an HTTP service: POST /webhook, the delivery endpoint, GET /health."""
-    from engine.cli.options import settings_of
+    """Run the buffer as an HTTP service: POST /webhook, the delivery endpoint, GET /health, GET /metrics."""
+    from engine.buffer.serving import Serving, run
 
-    options = {"REDIS_URL": redis_url, "PROCESSOR_URL": processor_url}
-    given = {name: value for name, value in options.items() if value is not None} | settings_of(settings)
-    with _listen(host, port) as listening:
-        address = _address(host, listening.getsockname()[1])
-        app = _build(strategy, given, address, cleanup)
-        typer.echo(f"serving {strategy} on {address}", err=True)
-        _run(app, listening)
+    if not 1 <= workers <= WORKERS_MAX:
+        options.refuse(f"--workers {workers} is refused: give 1 to {WORKERS_MAX:,}")
+    named = {"REDIS_URL": redis_url, "PROCESSOR_URL": processor_url}
+    given = {name: value for name, value in named.items() if value is not None} | options.settings_of(settings)
+    with closing(_listen(host, port) if fd is None else _passed(fd)) as listening:
+        address = _address(*listening.getsockname()[:2])
+        serving = Serving(strategy, given, address, cleanup)
+        _warn(serving)
+        shown = f"{workers} workers" if workers > 1 else "one worker"
+        typer.echo(f"serving {strategy} on {address}, {shown}", err=True)
+        run(serving, listening, workers)
 
 
-def _build(strategy_name: str, given: dict[str, str], address: str, runs_cleanup: bool) -> "Starlette":
-    from engine.buffer.catalogue import load_strategy
-    from engine.buffer.production import create_production_app
-    from engine.buffer.settings import Settings
+def _warn(serving: "Serving") -> None:
+    """Say what is wrong without being refused: settings that lose messages, and what the server is like."""
+    from engine.buffer.production import check_addresses
 
-    strategy = load_strategy(strategy_name)
-    # A function's deliveries come back to itself unless BASE_URL names a place in front of several.
-    defaults = {"BASE_URL": address, **strategy.default_settings}
-    loaded = Settings.load(defaults, given)
-    for warning in loaded.warnings():
+    settings = serving.settings()
+    check_addresses(settings)
+    for warning in settings.warnings():
         typer.echo(f"warning: {warning}", err=True)
-    return create_production_app(strategy, loaded, runs_cleanup=runs_cleanup)
+    for warning in asyncio.run(_examined(settings.redis_url, serving.strategy)):
+        typer.echo(f"warning: {warning}", err=True)
+
+
+async def _examined(url: str, strategy: str) -> list[str]:
+    """What `bufferproof doctor` would say of the server, but for what is well."""
+    from redis.exceptions import RedisError
+
+    from engine.buffer.doctor import diagnose
+    from engine.buffer.production import connect
+
+    redis = connect(url)
+    try:
+        findings = await diagnose(redis, strategy)
+    except (RedisError, OSError) as error:
+        said = " ".join(str(error).split())
+        return [f"{options.without_secrets(url)} does not answer ({said}): calls are answered 503 until it does"]
+    finally:
+        await redis.aclose()
+    return [f"{finding.what}: {finding.means}" for finding in findings if finding.level != "ok"]
 
 
 def _listen(host: str, port: int) -> socket.socket:
     """The socket, bound before anything else is made, so that a port in use is a clear line. Raises `UsageError`."""
-    from engine.buffer.errors import UsageError
-
     try:
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
-        return socket.create_server((host, port), family=family)
+        return socket.create_server((host, port), family=family, backlog=2_048)
     except OSError as error:
         reason = (error.strerror or str(error)).partition(" (while")[0]  # the rest repeats the address
-        raise UsageError(f"cannot listen on {host}:{port} ({reason}): choose another --host or --port") from None
+        options.refuse(f"cannot listen on {host}:{port} ({reason}): choose another --host or --port")
+
+
+def _passed(number: int) -> socket.socket:
+    """The listening socket under this number. Raises `UsageError`."""
+    try:
+        found = socket.socket(fileno=number)
+        listens = found.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN)
+    except OSError as error:
+        options.refuse(f"--fd {number} is no socket ({error.strerror}): pass a listening one")
+    if not listens:
+        options.refuse(f"--fd {number} does not listen: pass a listening socket")
+    return found
 
 
 def _address(host: str, port: int) -> str:
     """How this function reaches itself."""
     reachable = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)
     return f"http://[{reachable}]:{port}" if ":" in reachable else f"http://{reachable}:{port}"
-
-
-def _run(app: "Starlette", listening: socket.socket) -> None:
-    """Serve until SIGINT or SIGTERM, then stop gracefully: calls are answered, connections closed, exit status 0."""
-    import uvicorn
-
-    logging.basicConfig(level=logging.INFO, stream=sys.stdout, format="%(message)s")
-    logging.getLogger("httpx").setLevel(logging.WARNING)  # its lines would name every address that is called
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, _stop)  # the server raises the signal again when it has stopped
-    config = uvicorn.Config(
-        app, log_config=None, log_level="warning", access_log=False, lifespan="on", server_header=False
-    )
-    uvicorn.Server(config).run(sockets=[listening])
-
-
-def _stop(number: int, frame: FrameType | None) -> None:
-    raise SystemExit(os.EX_OK)

@@ -29,7 +29,7 @@ class OwnedLock:
         while not await self._runtime.redis.set(self.key, self.token, nx=True, px=self.ttl_ms):
             if waited_ms >= wait_ms:
                 raise LockNotTaken(self.key)
-            pause_ms = RETRY_MS * self._runtime.random.uniform(0.5, 1.5)
+            pause_ms = RETRY_MS * self._runtime.random.uniform(0.5, 1.5) * self._runtime.settings.time_scale
             waited_ms += pause_ms
             await self._runtime.sleep(pause_ms / 1000)
         self._held = True

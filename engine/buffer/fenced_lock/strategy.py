@@ -30,15 +30,16 @@ class FencedLock(Strategy):
     def __init__(self, runtime: Runtime) -> None:
         super().__init__(runtime)
         self._keyspace = Keyspace("fl", runtime.settings.shards)
-        self._delay_us = runtime.settings.buffer_delay_ms * 1_000
+        self._scale = runtime.settings.time_scale
+        self._delay_us = round(runtime.settings.buffer_delay_ms * 1_000 * self._scale)
         self._marker_ms = marker_ms(runtime.settings)
         self._sweeping: set[Conversation] = set()
 
     async def receive(self, message: Message) -> Receipt:
         """Store a message under the lock. Raises if the lock can't be had, or was lost meanwhile."""
         keys = self._keyspace.of(message.conversation)
-        lock = OwnedLock(self.runtime, keys.part("lock"), ADD_LOCK_MS)
-        await lock.take(LOCK_WAIT_MS)
+        lock = OwnedLock(self.runtime, keys.part("lock"), self._scaled_ms(ADD_LOCK_MS))
+        await lock.take(self._scaled_ms(LOCK_WAIT_MS))
         try:
             created = await self._script("add.lua").run(
                 self.runtime.redis,
@@ -56,7 +57,7 @@ class FencedLock(Strategy):
     async def deliver(self, conversation: Conversation) -> Delivery:
         """Take a batch under the work lock, hand it over, acknowledge it under the same lock."""
         keys = self._keyspace.of(conversation)
-        lock = OwnedLock(self.runtime, keys.part("work"), WORK_LOCK_MS)
+        lock = OwnedLock(self.runtime, keys.part("work"), self._scaled_ms(WORK_LOCK_MS))
         try:
             await lock.take(0)
         except LockNotTaken:
@@ -92,7 +93,7 @@ class FencedLock(Strategy):
         settings = self.runtime.settings
         if failures < settings.max_retry_attempts:
             full_ms = min(settings.retry_backoff_ms * 2**failures, settings.retry_backoff_ms_max)
-            backoff_ms = full_ms * self.runtime.random.uniform(0.5, 1)
+            backoff_ms = full_ms * self.runtime.random.uniform(0.5, 1) * self._scale
             await self._finish(keys, messages, fence, backoff_us=round(backoff_ms * 1_000))
             self._deliver_after(keys.conversation, backoff_ms / 1_000)
             return Delivery(success=False)
@@ -128,6 +129,9 @@ class FencedLock(Strategy):
             args=[keys.member, fence, self._marker_ms, backoff_us, dead_letter],
         )
         return bool(result)
+
+    def _scaled_ms(self, design_ms: int) -> int:
+        return max(1, round(design_ms * self._scale))
 
     def _parts(self, keys: Keys) -> list[str]:
         return [keys.due, keys.part("state"), keys.part("pending"), keys.part("batch")]
