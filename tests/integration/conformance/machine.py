@@ -227,6 +227,7 @@ class Machine(RuleBasedStateMachine):
     ) -> None:
         self.tally.steps += 1
         began_us = self._wait_for_a_calm_moment()
+        ends = self._ends_us()  # the step may overwrite them
         outcomes: dict[Side, Any] = {}
         trails: dict[Side, Trail] = {}
         for side in (self.real, self.fake):
@@ -247,7 +248,10 @@ class Machine(RuleBasedStateMachine):
         times += self._hand_times_on()
         ours = contents(self.fake, keys, kinds)
         self.fake.trail, self.real.trail = Trail(), Trail()  # to look is no part of the step
-        if any(after - before > SPAN_US_MAX or self._ends_between(before, after) for before, after in times):
+        ends += self._ends_us()
+        if any(
+            after - before > SPAN_US_MAX or any(_is_near(end, before, after) for end in ends) for before, after in times
+        ):
             self.tally.discarded += 1
             self._empty()
             return
@@ -294,22 +298,19 @@ class Machine(RuleBasedStateMachine):
         while True:
             self.real.client.ping()
             [[now_us, _]] = self._hand_times_on()
-            end_us = self._ends_between(now_us, now_us + SPAN_US_MAX)
-            if end_us is None:
+            near = [end for end in self._ends_us() if _is_near(end, now_us, now_us + SPAN_US_MAX)]
+            if not near:
                 return now_us
-            time.sleep(max(0.0, end_us - now_us + 2 * UNCERTAIN_US) / 1_000_000)
+            time.sleep(max(0.0, max(near) - now_us + 2 * UNCERTAIN_US) / 1_000_000)
 
-    def _ends_between(self, from_us: float, to_us: float) -> float | None:
-        """An end of a TTL, or a time that a script has stored, in this span, give or take the uncertainty."""
-        from_us, to_us = from_us - UNCERTAIN_US, to_us + UNCERTAIN_US
+    def _ends_us(self) -> list[float]:
+        """When each TTL ends, and the times that scripts have stored, by the simulation."""
+        found = []
         for item in self.fake.server.database._dict.values():
-            stored = _times_us(item.value)
+            found += _times_us(item.value)
             if item.expireat is not None:
-                stored.append(item.expireat * 1_000_000)
-            for each in stored:
-                if from_us <= each <= to_us:
-                    return each
-        return None
+                found.append(item.expireat * 1_000_000)
+        return found
 
     def _empty(self) -> None:
         for side in (self.real, self.fake):
@@ -324,6 +325,11 @@ class Machine(RuleBasedStateMachine):
 
 async def _nothing() -> None:
     """A step that only looks."""
+
+
+def _is_near(end_us: float, from_us: float, to_us: float) -> bool:
+    """Whether a time lies in this span, give or take the uncertainty."""
+    return from_us - UNCERTAIN_US <= end_us <= to_us + UNCERTAIN_US
 
 
 def _times_us(value: Any) -> list[float]:

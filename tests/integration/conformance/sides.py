@@ -51,10 +51,10 @@ class FakeSocket:
         """Execute what has come in whole."""
         commands, self._sent = split_commands(self._sent + bytes(data))
         now_us = self._side.next_time_us()
-        for raw, _ in commands:
+        for args in commands:
             with self._side.guard.running(lambda: now_us / 1_000_000, Runtime):
                 self._side.server.expire(now_us // 1_000 - EPOCH_MS)
-                done = self._side.server.execute(self._session, raw)
+                done = self._side.server.execute(self._session, args)
             self._side.trail.keys.update((key.encode(), None) for key in (*done.reads, *done.writes) if key != "*")
             self._replies += done.reply
 
@@ -87,7 +87,7 @@ class NotingConnection(redis.Connection):
         """Take down the commands, and send them."""
         data = command if isinstance(command, bytes) else b"".join(command)
         commands = split_commands(data)[0]
-        for _, args in commands:
+        for args in commands:
             self._side.noted(args)
         self._send_noted(data, len(commands))
 
