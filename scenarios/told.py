@@ -103,8 +103,7 @@ class _Listener:
 
     def note_step(self, step: Step) -> None:
         """A step happens."""
-        self.order.note_step(step)
-        self.steps[f"{step.name}#{self.order.happened[step.name]}"] = len(self.history)
+        self.steps[self.order.note_step(step)] = len(self.history)
         if isinstance(self.inner, InOrder):
             self.inner.note_step(step)
 

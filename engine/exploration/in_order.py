@@ -16,35 +16,52 @@ from collections.abc import Mapping, Sequence
 from engine.exploration.scheduler import Draw, Pending, Replay, Scheduler
 
 
-class Overtaking:
-    """Listens to one run: which step waited for which. Names are numbered in the order in which they happened."""
+class Numbering:
+    """Steps by name and number, in the order in which a policy first saw them pending (or happen, if it was not asked)."""
 
     def __init__(self) -> None:
-        self.happened: Counter[str] = Counter()
+        self._count: Counter[str] = Counter()
+        self._keys: dict[Pending, str] = {}
+
+    def __getitem__(self, step: Pending) -> str:
+        """The name and number of a step."""
+        key = self._keys.get(step)
+        if key is None:
+            self._count[step.name] += 1
+            key = self._keys[step] = f"{step.name}#{self._count[step.name]}"
+        return key
+
+
+class Overtaking:
+    """Listens to one run: which step waited for which."""
+
+    def __init__(self) -> None:
+        self.number = Numbering()
         self.delays: dict[str, str] = {}
-        self._passed: Sequence[Pending] = ()
+        self._passed: Sequence[str] = ()
         self._chosen: Pending | None = None
-        self._waits_for: dict[Pending, str] = {}
+        self._waits_for: dict[str, str] = {}
 
     def chose(self, steps: Sequence[Pending], index: int) -> None:
         """One of several pending steps was chosen; it happens now, unless it is held."""
-        self._passed, self._chosen = steps[:index], steps[index]
+        keys = [self.number[step] for step in steps]
+        self._passed, self._chosen = keys[:index], steps[index]
 
     def held(self, key: str) -> None:
         """The chosen step is held: the older ones wait for that, as which instants are known may hang on it."""
         self._waits_for.update(dict.fromkeys(self._passed, key))
         self._passed, self._chosen = (), None
 
-    def note_step(self, step: Pending) -> None:
-        """A step happens, whether it was chosen or the only one."""
-        self.happened[step.name] += 1
-        key = f"{step.name}#{self.happened[step.name]}"
+    def note_step(self, step: Pending) -> str:
+        """A step happens, whether it was chosen or the only one. Returns its name and number."""
+        key = self.number[step]
         if step is self._chosen:
             self._waits_for.update(dict.fromkeys(self._passed, key))
         self._passed, self._chosen = (), None
-        awaited = self._waits_for.pop(step, None)
+        awaited = self._waits_for.pop(key, None)
         if awaited is not None:
             self.delays[key] = awaited
+        return key
 
 
 class InOrder:
@@ -55,19 +72,18 @@ class InOrder:
         self._numbers: Scheduler = Replay(numbers, stepped=stepped)
         self._delays = delays
         self._by_position = any(key.startswith("next#") for key in numbers)
-        self._count: Counter[str] = Counter()
+        self._number = Numbering()
         self._happened: set[str] = set()
 
     def new_run(self, run: int) -> bool:
         """There is one run."""
-        self._count.clear()
+        self._number = Numbering()
         self._happened.clear()
         return self._numbers.new_run(run)
 
     def note_step(self, step: Pending) -> None:
         """A step happens."""
-        self._count[step.name] += 1
-        self._happened.add(f"{step.name}#{self._count[step.name]}")
+        self._happened.add(self._number[step])
 
     def next_step(self, steps: Sequence[Pending]) -> int:
         """The first that waits for nothing; the first of all, if each waits for something that cannot happen now.
@@ -76,14 +92,8 @@ class InOrder:
         """
         if self._by_position:
             return self._numbers.next_step(steps)
-        if self._delays:
-            seen = Counter(self._count)
-            for index, step in enumerate(steps):
-                seen[step.name] += 1
-                awaited = self._delays.get(f"{step.name}#{seen[step.name]}")
-                if awaited is None or awaited in self._happened:
-                    return index
-        return 0
+        awaited = [self._delays.get(self._number[step]) for step in steps]
+        return next((i for i, each in enumerate(awaited) if each is None or each in self._happened), 0)
 
     def number(self, draw: Draw) -> int:
         """The recorded number, or the default."""
