@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from xml.sax.saxutils import escape
 
 from reports.diagram.model import PROCESSOR, REDIS, USERS, Arrow, Diagram, Row, in_order_except
+from reports.diagram.words import printable
 
 _ROW, _HEAD, _PAD = 33, 46, 16
 _TIME, _USERS, _REDIS, _PROCESSOR = 84, 84, 250, 90
@@ -217,9 +218,7 @@ def _cut(words: str) -> str:
 
 
 def _safe(words: str) -> str:
-    """Text as XML can hold it: no control characters, no halves of a pair."""
-    plain = "".join(c if c.isprintable() or c == " " else f"\\x{ord(c):02x}" for c in words)
-    return escape(plain)
+    return escape(printable(words))
 
 
 def _attribute(words: str) -> str:

@@ -4,6 +4,7 @@ import textwrap
 from collections.abc import Mapping, Sequence
 
 from reports.diagram.model import PROCESSOR, REDIS, USERS, Diagram, in_order_except
+from reports.diagram.words import printable
 
 #: With the head and the four lines at the end about as many as a person reads in a minute.
 ROWS = 14
@@ -62,11 +63,11 @@ def _line(sign: str, time: str, cells: Mapping[str, str], widths: Mapping[str, i
 
 
 def _cut(words: str, width: int) -> str:
-    words = " ".join(words.split())
+    words = printable(" ".join(words.split()))
     return words if len(words) <= width else words[: width - 1] + "…"
 
 
 def _wrapped(sign: str, sentence: str, width: int) -> list[str]:
     return textwrap.wrap(
-        sentence, width, initial_indent=sign, subsequent_indent=" " * len(sign), break_long_words=False
+        printable(sentence), width, initial_indent=sign, subsequent_indent=" " * len(sign), break_long_words=False
     ) or [sign]

@@ -71,6 +71,11 @@ def _written(event: Event, name: str, args: list[str], labels: Labels) -> str:
     return f"{what} → {reply}" if reply not in ("OK", "1", what) else what
 
 
+def printable(words: str) -> str:
+    """Text that no terminal and no parser takes for anything else: without control characters and halves of pairs."""
+    return "".join(c if c.isprintable() else " " if c.isspace() else f"\\x{ord(c):02x}" for c in words)
+
+
 def short_key(key: str) -> str:
     """A key without what all keys of the picture share: what it is, not whose."""
     if key.startswith("{"):
