@@ -117,7 +117,8 @@ class Dpor(TreeWalk):
         assert isinstance(node, StepNode)
         if any(event.identity in node.planned or _sleeps_with(node, event) for event in initials):
             return
-        node.planned.add(next(event.identity for event in initials if event.identity in node.pending))
+        able = [event.identity for event in initials if event.identity in node.pending]
+        node.planned.update(able[:1] or node.pending)
 
     def _plan_prevented(self, event: Event, step: int) -> None:
         node = self.stack[event.place]
