@@ -52,6 +52,7 @@ class Step(simpy.Event):
         "name",
         "owner",
         "run",
+        "thins",
     )
     _ok = True  # an event that fails would end the run
 
@@ -75,6 +76,7 @@ class Step(simpy.Event):
         self.cancelled = False
         self.held = False
         self.idle = False  # the timer between two ticks or cleanups: it keeps no run alive
+        self.thins = False  # it comes later where nothing has happened for long
         self.identity = 0  # by its cause, where a policy observes
 
 
@@ -193,8 +195,14 @@ class Agenda:
                 if step in self._enabled:
                     self._disabled.append(step.identity)
 
-    def mark_idle(self, step: Step) -> None:
-        """The step is a timer between two ticks: it alone keeps no run alive."""
+    @property
+    def at_work(self) -> bool:
+        """Whether a hand-over is at work, or a function is paused."""
+        return any(step.kind == "work" for step in self._live)
+
+    def mark_idle(self, step: Step, *, thins: bool = False) -> None:
+        """The step is a timer between two ticks, or a poller waits for it: it alone keeps no run alive."""
+        step.thins = thins
         if not step.idle:
             step.idle = True
             self._idle += 1

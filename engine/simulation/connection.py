@@ -341,6 +341,7 @@ class Request:
         if seconds:
             due_ms = agenda.now_ms + round(seconds * 1000)
             self._patience = agenda.at("blocked", f"{self._name} waited in vain", None, self._give_nothing, due_ms)
+            agenda.mark_idle(self._patience)
 
     def try_blocked(self) -> bool:
         """A key has changed: try again. True if the command found something."""

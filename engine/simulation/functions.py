@@ -225,6 +225,11 @@ class Functions:
         """Whether any live function ticks."""
         return any(process.ticks for process in self.alive)
 
+    @property
+    def polls(self) -> bool:
+        """Whether any live function has a background task that goes round and round."""
+        return any(process.polls for process in self.alive)
+
     def hanging(self) -> list[str]:
         """What live functions have begun and not ended, and where they wait, a line each."""
         return self.network.unanswered() + [

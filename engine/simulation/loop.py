@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 #: How often a coroutine that awaits in its `finally` is closed again.
 CLOSINGS = 100
 
+_ENDS_A_SLEEP: Any = asyncio.futures._set_result_unless_cancelled  # type: ignore[attr-defined]
+
 OWNER: "contextvars.ContextVar[Process | None]" = contextvars.ContextVar("owner", default=None)
 
 
@@ -171,7 +173,8 @@ class SimLoop(asyncio.AbstractEventLoop):
         if owner is not None:
             owner.steps[timer.step] = None
             if owner.is_idle_timer():
-                self._agenda.mark_idle(timer.step)
+                # What ends a sleep can come later; the end of a client's patience, or a library's own, comes on time.
+                self._agenda.mark_idle(timer.step, thins=callback is _ENDS_A_SLEEP)
         return timer
 
     def forget_timer(self, timer: SimTimer) -> None:

@@ -14,6 +14,10 @@ EPOCH = datetime(2026, 1, 5, 9, 0, 0, tzinfo=UTC)
 EPOCH_MS = int(EPOCH.timestamp() * 1000)
 
 
+#: More timers than a task sets that has something to do and an end.
+POLLS = 60
+
+
 class Process:
     """One live function. What is inside it (the service, the strategy) is put there by the world."""
 
@@ -34,6 +38,7 @@ class Process:
         self.calls: list[Callable[[], None]] = []
         self.on_stop: list[Callable[[], None]] = []
         self.periodic: frozenset[asyncio.Task[Any]] = frozenset()
+        self.pollers: dict[asyncio.Task[Any], int] = {}  # how many timers each task has set
         self.ticking: dict[asyncio.Task[Any], str] = {}  # ticks and cleanups that are at work
         self.begun: dict[asyncio.Task[Any], int] = {}  # and what the world's `Stillness` said when they began
         self.runs_cleanup = False
@@ -57,9 +62,20 @@ class Process:
         """Whether it polls or sweeps."""
         return self.function.strategy.tick_ms is not None
 
+    @property
+    def polls(self) -> bool:
+        """Whether a background task of it goes round and round."""
+        return any(count > POLLS and not task.done() for task, count in self.pollers.items())
+
     def is_idle_timer(self) -> bool:
-        """Whether the timer that is being set now is the pause between two ticks or cleanups."""
-        if not self.periodic:
-            return False
+        """Whether the timer that is being set now is a pause between ticks, cleanups or the rounds of a poller.
+
+        A poller is a background task that has set many timers: a loop that sleeps, or that waits for a key again and again.
+        """
         task = asyncio.current_task()
-        return task in self.periodic and task not in self.ticking
+        if task is None:
+            return False
+        if task in self.periodic:
+            return task not in self.ticking
+        count = self.pollers[task] = self.pollers.get(task, 0) + 1
+        return count > POLLS and task in self.function.runtime.tasks

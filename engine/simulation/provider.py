@@ -45,6 +45,8 @@ class Provider:
         for sending in case.sendings:
             agenda.env.process(self._user(sending))
         self.unsent = len(case.sendings)
+        self.to_send = 0
+        self.last_sent_ms = 0
 
     def _user(self, sending: Sending) -> Generator[simpy.Event, Any, None]:
         yield self._agenda.env.timeout(sending.at_ms)
@@ -58,6 +60,7 @@ class Provider:
             self._send_at(sending, self._faults.number(f"repeat {name}", "provider", REPEAT_MS[0], longest))
 
     def _send_at(self, sending: Sending, delay_ms: int) -> None:
+        self.to_send += 1
         self._agenda.at(
             "provider",
             f"provider sends {sending.label}",
@@ -69,6 +72,8 @@ class Provider:
     def _send(self, sending: Sending) -> None:
         conversation = json.dumps([sending.instance_name, sending.user_phone])
         self._agenda.touch("provider", conversation)
+        self.to_send -= 1
+        self.last_sent_ms = self._agenda.now_ms
         self._calls += 1
         call_id = f"w{self._calls}"
         attempt = self._attempts[sending.label] = self._attempts.get(sending.label, 0) + 1

@@ -139,7 +139,14 @@ class SimSocket(FakeSocket):
         if self._killed:
             raise redis_py.ConnectionError("Connection closed by server.")
         self._process_command(args)
-        return self.replies[0] if self.replies else None
+        if not self.replies or (self.replies[0] is None and args[0].upper() == b"BLMOVE" and self.blocked_for is None):
+            return self._blocked_move(args) if self.replies else None
+        return self.replies[0]
+
+    def _blocked_move(self, args: list[bytes]) -> None:
+        # fakeredis answers at once where the source is not there; a server waits, but for a transaction.
+        if not self._in_transaction:
+            self.blocked_for = float(args[-1])
 
     def _lua_redis_call(self, lua_runtime: Any, expected_globals: set[Any], op: bytes, *args: Any) -> Any:
         # fakeredis' callbacks hold its own interpreter: see `engine/simulation/lua.py`.

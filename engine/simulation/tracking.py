@@ -5,6 +5,9 @@ from typing import Any
 
 Event = dict[str, Any]
 
+#: Events that come again and again also where nothing happens.
+_ROUTINE = frozenset({"tick", "cleanup", "redis", "note", "key"})
+
 
 class Stillness:
     """Whether one whole tick has changed nothing since the last thing that happened.
@@ -44,11 +47,17 @@ class Recorder:
         self._calls: dict[str, tuple[str, str, str]] = {}
         self._settled: set[tuple[str, str, str]] = set()
         self.waiting: dict[tuple[str, str, str], None] = {}
+        self.news_ms = 0  # when anything but routine happened last
+        self.faults = 0
         self.stillness = Stillness(now_ms if by_instant else None)
 
     def __call__(self, event: str, **fields: Any) -> None:
         """Add an event at the present instant."""
-        self.history.append({"t": self._now_ms(), "event": event, **fields})
+        now_ms = self._now_ms()
+        self.history.append({"t": now_ms, "event": event, **fields})
+        if event.partition(".")[0] not in _ROUTINE:
+            self.news_ms = now_ms
+            self.faults += event == "fault"
         if event not in _COUNTED:
             return
         if event == "webhook.sent":

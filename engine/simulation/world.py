@@ -26,8 +26,15 @@ from engine.simulation.tracking import Event, Recorder
 
 __all__ = ["World", "settings_of"]
 
-#: After this long without anything but idle ticks, a run that still waits lets its ticks come more and more rarely.
+#: After so many ticks, or this long, without news, ticks come more and more rarely: later by a twentieth of the silence.
+THIN_AFTER_TICKS = 100
 THIN_AFTER_MS = 200_000
+POLL_MS = 1_000
+#: A design whose every tick or poll writes something is done when there was no news for so long, or for so many ticks.
+CALM_MS = 60_000
+CALM_TICKS = 5
+#: After a fault, what a design keeps in keys that it shares (entries not acknowledged) may still come back for so long.
+LINGER_MS = 400_000
 #: How long a run waits for failures that its case has planned and that no call has met yet: the retry horizon and more.
 PLANNED_FAILURES_MS = 600_000
 
@@ -66,7 +73,7 @@ class World:
             case, strategy, older, self.agenda, self.loop, self.choices, self.faults, self.record
         )
         self._healed = False
-        self._last_sending_ms = max((s.at_ms for s in case.sendings), default=0)
+        self._healed_ms = 0
 
     # -- one run -----------------------------------------------------------------------------------------------------
 
@@ -153,7 +160,7 @@ class World:
                     self._heal()
                 if not self.agenda.busy and self._settled():
                     return "quiet"
-                if self._healed and self.agenda.now_ms > self._limit_ms:
+                if self._healed and self.agenda.now_ms > self._limit_ms and not self.provider.to_send:
                     return "settle_limit"
             if not self.agenda.advance():
                 return "quiet"
@@ -162,13 +169,30 @@ class World:
         """Whether all is done, when nothing is pending but idle ticks: nothing waits, and one more tick changed no key."""
         if self.provider.unsent:
             return False
-        unfinished = self.record.waiting or not self.record.stillness.reached or self._unfinished_keys()
-        if self.functions.ticks and unfinished:
+        if (self.functions.ticks or self.functions.polls) and self._unfinished():
             return False
         if not self._healed:
             self._heal()  # nothing is left for a fault to strike but ticks
             return not self.functions.ticks
         return True
+
+    def _unfinished(self) -> bool:
+        if self.record.waiting or self._unfinished_keys():
+            return True
+        calm_ms = self.agenda.now_ms - self.record.news_ms
+        if self.case.holds_max is None:
+            if (
+                self.record.faults
+                and calm_ms < LINGER_MS
+                and self.strategy.shared_keys
+                and any(self.server.lasting_keys())
+            ):
+                return True
+            if self.functions.polls and calm_ms < CALM_MS:
+                return True
+            if calm_ms > max(CALM_MS, CALM_TICKS * (self.strategy.tick_ms or 0)):
+                return False
+        return self.functions.ticks and not self.record.stillness.reached
 
     def _unfinished_keys(self) -> bool:
         """Whether a key is left that would never end: a design that still holds a claim or a lock needs more ticks."""
@@ -201,18 +225,25 @@ class World:
             self.agenda.cancel(step)
             return False
         process.steps.pop(step, None)
-        if step.idle and not step.held and self._may_thin():
+        if step.thins and not step.held and (late_ms := self._thinned_ms()):
             step.held = True
             process.steps[step] = None
-            self.agenda.postpone(step, min(60_000, self.agenda.now_ms // 20))
+            self.agenda.postpone(step, late_ms)
             return False
         return not self.functions.strike(process, step)
 
-    def _may_thin(self) -> bool:
+    def _thinned_ms(self) -> int:
+        """How much later a tick or a poll comes, because nothing has happened for long. 0: not at all.
+
+        While a hand-over is at work they come on time: a design may renew by them what it holds.
+        """
         if self.case.holds_max is not None:
-            return False  # it would depend on the order of what happens at an instant
-        since = max(self.case.heal_ms, self._last_sending_ms) + THIN_AFTER_MS
-        return self.agenda.now_ms > since and not self.agenda.busy
+            return 0  # it would depend on the order of what happens at an instant
+        silent_ms = self.agenda.now_ms - self.record.news_ms
+        every_ms = self.strategy.tick_ms or POLL_MS
+        if silent_ms <= min(THIN_AFTER_TICKS * every_ms, THIN_AFTER_MS) or self.agenda.at_work:
+            return 0
+        return min(60_000, silent_ms // 20)
 
     def _keys_changed(self, keys: list[str]) -> None:
         if not all(self._is_shared(key) for key in keys):
@@ -227,7 +258,9 @@ class World:
     def _may_heal(self) -> bool:
         """Whether the time of faults is over: the last message is sent, and no fault is still about to strike."""
         now = self.agenda.now_ms
-        if now < self.case.heal_ms or self.provider.unsent or self.link.brewing or not self.server.reachable:
+        if now < self.case.heal_ms or self.link.brewing or not self.server.reachable:
+            return False
+        if self.provider.unsent and not self.case.faults:
             return False
         if any(process.paused for process in self.functions.alive):
             return False
@@ -236,10 +269,16 @@ class World:
 
     def _heal(self) -> None:
         self._healed = True
+        self._healed_ms = self.agenda.now_ms
         self.faults.heal()
         self.network.failures_left = 0
         self.processor.failures_left.clear()
         self.link.come_back()
         self.record("healed")
         self.record.stillness.disturb()
-        self._limit_ms = self.agenda.now_ms + self.settings.settle_limit_seconds * 1000
+
+    @property
+    def _limit_ms(self) -> int:
+        """What waits this late is a violation: the settle limit after healing, or after the provider sent something since."""
+        since = max(self._healed_ms, self.provider.last_sent_ms)
+        return since + self.settings.settle_limit_seconds * 1000
