@@ -38,7 +38,10 @@ class Plan:
         case = find_scenario(self.scenario).sample(rng, find_strategy(self.strategy).name)
         if case is None:
             return None
-        case = replace(case, scenario=self.scenario, settings={**case.settings, **dict(self.settings)})
+        # From a stream of its own, so that it disturbs no other draw.
+        random_seed = random.Random(f"{self.seed}/{self.scenario}/{run}/strategy").getrandbits(32)
+        settings = {**case.settings, **dict(self.settings)}
+        case = replace(case, scenario=self.scenario, settings=settings, random_seed=random_seed)
         return self._with_faults(case, rng)
 
     def _with_faults(self, case: Case, rng: random.Random) -> Case:

@@ -10,6 +10,7 @@ import random as random_module
 from collections.abc import Callable, Coroutine, Sequence
 from datetime import datetime
 from typing import Any, Protocol
+from urllib.parse import quote, unquote_to_bytes
 
 import httpx
 import redis.asyncio
@@ -18,6 +19,7 @@ from engine.buffer.errors import HandOverError, HandOverFailed, HandOverRefused,
 from engine.buffer.model import Conversation, Message
 from engine.buffer.settings import Settings
 
+_VISIBLE = "".join(map(chr, range(0x21, 0x7F))).replace("%", "")
 DELIVERY_PATH = "/functions/v1/process-buffered-messages"
 
 
@@ -111,7 +113,7 @@ class Runtime:
     async def hand_over(self, messages: Sequence[Message], *, key: str | None = None, fence: int | None = None) -> None:
         """Give the processor a batch of one conversation; returns when it is done.
 
-        `key` is an idempotency key, `fence` a fencing token. Raises `HandOverFailed`, `HandOverUnanswered` (it may
+        `key` is an idempotency key (any text; its header is percent-encoded), `fence` a fencing token. Raises `HandOverFailed`, `HandOverUnanswered` (it may
         have been done) or `HandOverRefused` (the fence is stale). Waits HAND_OVER_TIMEOUT_SECONDS at most.
         """
         if not messages:
@@ -133,9 +135,9 @@ class Runtime:
     ) -> None:
         headers = {"X-Request-Id": call}
         if key is not None:
-            headers["Idempotency-Key"] = key
+            headers["Idempotency-Key"] = header_text(key)
         if fence is not None:
-            headers["Fencing-Token"] = str(fence)
+            headers["Fencing-Token"] = str(int(fence))
         body = {
             "instanceName": conversation.instance_name,
             "userPhone": conversation.user_phone,
@@ -180,6 +182,16 @@ class Runtime:
 def encode(body: Any) -> bytes:
     """JSON in pure ASCII, so that lone surrogates survive the way (they have no UTF-8 form)."""
     return json.dumps(body, separators=(",", ":")).encode("ascii")
+
+
+def header_text(text: str) -> str:
+    """Any text as an HTTP header can carry it: visible ASCII as it is, all else and `%` percent-encoded as UTF-8."""
+    return quote(text.encode("utf-8", "surrogatepass"), safe=_VISIBLE)
+
+
+def header_value(text: str) -> str:
+    """The text that `header_text` has encoded."""
+    return unquote_to_bytes(text).decode("utf-8", "surrogatepass")
 
 
 def body_of(response: httpx.Response) -> Any:

@@ -77,6 +77,8 @@ class Case:
     rollout_at_ms: int = 0
     #: Values for names of `Settings`, over the strategy's defaults.
     settings: Mapping[str, Any] = field(default_factory=dict)
+    #: What the functions' own randomness (`runtime.random`: jitter, tokens) is seeded with, besides their names.
+    random_seed: int = 0
     #: The invariants that are judged; None: all.
     judged: tuple[str, ...] | None = None
 

@@ -107,13 +107,14 @@ class Functions:
         def record(event: str, **fields: Any) -> None:
             self._event(process, event, fields)
 
+        seed = self._case.random_seed
         runtime = Runtime(
             name=process.name,
             settings=settings,
             redis=redis_client(),
             http=outfit.http,
             clock=lambda: process.clock(self._agenda.now_ms),
-            random=random.Random(f"{process.name}/{self._case.scenario}"),
+            random=random.Random(f"{process.name}/{self._case.scenario}" + (f"/{seed}" if seed else "")),
             record=record,
         )
         process.function = Function(strategy(runtime), runtime, record, runs_cleanup=process.runs_cleanup)

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+from engine.buffer.runtime import header_value
 from engine.exploration.scheduler import Choices
 from engine.simulation.agenda import Agenda
 from engine.simulation.case import PROCESSOR_FAILURES
@@ -63,6 +64,7 @@ class Processor:
         self._touch(conversation)
         messages = [{"id": m["messageId"], "text": m["text"], "data": m["data"]} for m in body["messages"]]
         key, fence = headers.get("idempotency-key"), headers.get("fencing-token")
+        key = header_value(key) if key is not None else None
         self._record(
             "handover.arrived",
             call=call.id,
@@ -71,15 +73,19 @@ class Processor:
             key=key,
             fence=int(fence) if fence is not None else None,
         )
-        if fence is not None and not self._admit(call.id, conversation, int(fence)):
-            reply(Answer(409, b'{"success":false}'))
-        elif key is not None and key in self._done:
+        stale = fence is not None and self._is_stale(conversation, int(fence))
+        # The key comes before the fence: what is done is answered at once, whatever the hand-over carries.
+        if key is not None and key in self._done:
             self._record("handover.repeated", call=call.id, key=key)
             self._end(call.id, "repeated")
             reply(Answer(200, b'{"success":true}'))
         elif key is not None and key in self._at_work:
             self._record("handover.joined", call=call.id, key=key)
             self._at_work[key].joined.append((call.id, reply))
+        elif stale:
+            self._record("handover.stale", call=call.id, fence=int(fence or 0), highest=self._fences[conversation])
+            self._end(call.id, "stale")
+            reply(Answer(409, b'{"success":false}'))
         else:
             self._start(Work(call.id, conversation, messages, key), reply)
 
@@ -87,14 +93,9 @@ class Processor:
         # Planned failures are given out in the order of arrival, whoever arrives.
         self._agenda.touch("processor", "" if self.failures_left else json.dumps(conversation))
 
-    def _admit(self, call: str, conversation: tuple[str, str], fence: int) -> bool:
-        highest = self._fences.get(conversation, fence)
-        if fence < highest:
-            self._record("handover.stale", call=call, fence=fence, highest=highest)
-            self._end(call, "stale")
-            return False
-        self._fences[conversation] = fence
-        return True
+    def _is_stale(self, conversation: tuple[str, str], fence: int) -> bool:
+        highest = self._fences[conversation] = max(fence, self._fences.get(conversation, fence))
+        return fence < highest
 
     def _start(self, work: Work, reply: Reply) -> None:
         failure = self._failure(work)

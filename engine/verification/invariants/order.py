@@ -10,9 +10,9 @@ NAME = "order"
 def judge(facts: Facts) -> Finding:
     """Judge each conversation for itself.
 
-    m1 precedes m2 if the provider had the 2xx answer to m1 before it sent m2 for the first time. Then m1's first effect
-    must come before m2's, or m1 stand before m2 in one batch. Dead-lettered messages are exempt; one without an effect
-    is the affair of `no_loss`.
+    m1 precedes m2 if a function had answered m1 2xx before m2 was sent for the first time, whether the provider got that
+    answer or not. Then m1's first effect must come before m2's, or m1 stand before m2 in one batch. Dead-lettered messages
+    are exempt; one without an effect is the affair of `no_loss`.
     """
     applicable = False
     violations: list[Violation] = []
@@ -23,35 +23,35 @@ def judge(facts: Facts) -> Finding:
 
 
 def _has_pair(talk: Talk) -> bool:
-    confirmed = [m.confirmed for m in talk.messages if m.confirmed is not None]
-    return bool(confirmed) and talk.messages[-1].first_sent > min(confirmed)
+    accepted = [m.accepted for m in talk.messages if m.accepted is not None]
+    return bool(accepted) and talk.messages[-1].first_sent > min(accepted)
 
 
 def _judge_talk(facts: Facts, talk: Talk) -> list[Violation]:
-    """Go through the effects backwards, keeping the earliest confirmed of those that come later."""
+    """Go through the effects backwards, keeping the earliest accepted of those that come later."""
     ordered = sorted((m for m in talk.messages if m.effects and not m.dead_letters), key=lambda m: m.effects[0])
     violations = []
     earliest: Sent | None = None
     for message in reversed(ordered):
-        if earliest is not None and earliest.confirmed is not None and earliest.confirmed < message.first_sent:
+        if earliest is not None and earliest.accepted is not None and earliest.accepted < message.first_sent:
             violations.append(_violation(facts, earliest, message))
-        if message.confirmed is not None and (
-            earliest is None or earliest.confirmed is None or message.confirmed < earliest.confirmed
+        if message.accepted is not None and (
+            earliest is None or earliest.accepted is None or message.accepted < earliest.accepted
         ):
             earliest = message
     return violations[::-1]
 
 
 def _violation(facts: Facts, first: Sent, second: Sent) -> Violation:
-    confirmed, late, early = first.confirmed, first.effects[0][0], second.effects[0][0]
-    assert confirmed is not None
+    accepted, late, early = first.accepted, first.effects[0][0], second.effects[0][0]
+    assert accepted is not None
     told = (
-        f"{first.label} was confirmed at {facts.at(confirmed)}, before {second.label} was sent at"
+        f"{first.label} was accepted at {facts.at(accepted)}, before {second.label} was sent at"
         f" {facts.at(second.first_sent)}, but "
     )
     if late == early:
         told += f"{second.label} stands before it in the batch of {facts.at(late)}"
     else:
         told += f"had its effect at {facts.at(late)}, after {second.label} at {facts.at(early)}"
-    events = dict.fromkeys((confirmed, second.first_sent, early, late))
+    events = dict.fromkeys((accepted, second.first_sent, early, late))
     return Violation(NAME, told, tuple(events), (first.label, second.label))
