@@ -19,6 +19,8 @@ class Scenario:
     sample: Callable[[random.Random, str], Case | None]
     #: Beyond what any design on one Redis can survive: off unless asked for.
     dagger: bool = False
+    #: Beyond the one server that a design from outside is written for: with such a one, only where it is asked for.
+    when_asked: bool = False
     #: In the main job of `verify`: the scenarios around the end of the window.
     main: bool = False
     #: How many cases there are, for those that are small enough to be searched exhaustively. None: no end of them.

@@ -31,6 +31,7 @@ FEW = 3
 _SIMPLER_FIELDS: tuple[tuple[str, tuple[Any, ...]], ...] = (
     ("faults", ((),)),
     ("functions", (1, 2)),
+    ("random_seed", (0,)),
     ("processor_failures", ((),)),
     ("endpoint_failures", (0, 1)),
     ("outages_ms", ((),)),

@@ -107,6 +107,7 @@ def plans_of(
         )
         for spec in names
         for scenario in scenarios
+        if scenario_names or spec in BUILT_IN or not find_scenario(scenario).when_asked
     ]
 
 

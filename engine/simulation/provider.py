@@ -12,8 +12,8 @@ from engine.simulation.case import Case, Sending
 from engine.simulation.faults import Faults
 from engine.simulation.http import Answer, Call, Network
 
-#: The provider repeats within REPEAT_HORIZON_SECONDS; most repeats come soon.
-REPEAT_MS = (0, 120_000)
+#: The provider repeats within REPEAT_HORIZON_SECONDS. A fault does it soon; the scenario `late_repeats` at any time within it.
+REPEAT_MS = (0, 700_000)
 RETRY_MS = (1_000, 60_000)
 
 
