@@ -159,9 +159,16 @@ def test_an_earlier_message_handed_over_later_is_out_of_order() -> None:
     assert violation.explanation.endswith("but had its effect at 21.000 s, after m2 at 9.010 s")
 
 
+def test_an_answer_that_the_provider_did_not_get_orders_messages_too() -> None:
+    paper = one_message()
+    paper.message("m2", 21)
+    paper.hand_over("m2 m1", 8_010)
+    assert judged(paper.end(), "order").verdict is V
+
+
 def test_messages_in_flight_together_have_no_order() -> None:
     paper = one_message()
-    paper.message("m2", 29)
+    paper.message("m2", 19)
     paper.hand_over("m2 m1", 8_010)
     judgement = judged(paper.end(), "order")
     assert (judgement.verdict, judgement.applicable) == (U, False)
