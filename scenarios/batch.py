@@ -34,12 +34,13 @@ class Plan:
 
     def case(self, run: int) -> Case | None:
         """The case of run number `run`; None: the scenario does not concern this strategy."""
-        rng = random.Random(f"{self.seed}/{self.scenario}/{group_start(self.policy, run)}")
+        first = group_start(self.policy, run)
+        rng = random.Random(f"{self.seed}/{self.scenario}/{first}")
         case = find_scenario(self.scenario).sample(rng, find_strategy(self.strategy).name)
         if case is None:
             return None
         # From a stream of its own, so that it disturbs no other draw.
-        random_seed = random.Random(f"{self.seed}/{self.scenario}/{run}/strategy").getrandbits(32)
+        random_seed = random.Random(f"{self.seed}/{self.scenario}/{first}/strategy").getrandbits(32)
         settings = {**case.settings, **dict(self.settings)}
         case = replace(case, scenario=self.scenario, settings=settings, random_seed=random_seed)
         return self._with_faults(case, rng)

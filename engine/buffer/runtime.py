@@ -113,8 +113,9 @@ class Runtime:
     async def hand_over(self, messages: Sequence[Message], *, key: str | None = None, fence: int | None = None) -> None:
         """Give the processor a batch of one conversation; returns when it is done.
 
-        `key` is an idempotency key (any text; its header is percent-encoded), `fence` a fencing token. Raises `HandOverFailed`, `HandOverUnanswered` (it may
-        have been done) or `HandOverRefused` (the fence is stale). Waits HAND_OVER_TIMEOUT_SECONDS at most.
+        `key` is an idempotency key (any text; its header is percent-encoded), `fence` a fencing token. Raises
+        `HandOverFailed`, `HandOverUnanswered` (it may have been done) or `HandOverRefused` (the fence is stale). Waits
+        HAND_OVER_TIMEOUT_SECONDS at most.
         """
         if not messages:
             raise ValueError("hand_over() needs at least one message")

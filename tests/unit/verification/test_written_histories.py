@@ -15,7 +15,7 @@ SAID = {
     "no_duplicate": "m1 had an effect at 9.010 s and again at 11.000 s",
     "batch_stable": "the key 'k1' stood for [m1] at 8.010 s and for [m1, m2] at 10.000 s",
     "order": (
-        "m1 was confirmed at 0.030 s, before m2 was sent at 0.100 s, but m2 stands before it in the batch of 9.010 s"
+        "m1 was accepted at 0.020 s, before m2 was sent at 0.100 s, but m2 stands before it in the batch of 9.010 s"
     ),
     "one_at_a_time": "the processor began m2 at 8.901 s while it was at m1 from 8.011 s to 9.000 s",
     "buffered": (
