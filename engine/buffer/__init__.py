@@ -8,12 +8,13 @@ from engine.buffer.errors import (
     HandOverUnanswered,
     UsageError,
 )
-from engine.buffer.model import Conversation, Delivery, Message, Receipt
+from engine.buffer.model import Backlog, Conversation, Delivery, Message, Receipt
 from engine.buffer.runtime import Runtime
 from engine.buffer.settings import Settings
 from engine.buffer.strategy import Strategy
 
 __all__ = [
+    "Backlog",
     "BufferproofError",
     "Conversation",
     "Delivery",

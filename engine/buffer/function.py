@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 
 from engine.buffer.errors import HandOverError
-from engine.buffer.model import Conversation, Delivery, Message
+from engine.buffer.model import Conversation, Delivery, Message, Receipt
 from engine.buffer.runtime import Recorder, Runtime, describe
 from engine.buffer.strategy import Strategy
 
@@ -46,6 +46,10 @@ class Function:
         except Exception as error:  # raising means: not accepted
             self._record("receive.failed", error=describe(error))
             return 503
+        return await self.settle(message, receipt)
+
+    async def settle(self, message: Message, receipt: Receipt) -> int:
+        """What follows from a receipt. Returns the HTTP status."""
         if receipt.fallback_to_immediate:
             try:
                 await self.runtime.hand_over([message])

@@ -33,12 +33,13 @@ class Receipt:
     """What a strategy answers to a webhook call.
 
     `success`: the message is taken. `fallback_to_immediate`: the engine hands this one message over at once, without
-    a key. `buffer_created` is information only.
+    a key. `buffer_created` and `repeated` (the message was there already) are information only.
     """
 
     success: bool = True
     buffer_created: bool = False
     fallback_to_immediate: bool = False
+    repeated: bool = False
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -47,3 +48,11 @@ class Delivery:
 
     success: bool = True
     processed: int = field(default=0)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Backlog:
+    """What waits in Redis: conversations with anything unfinished, and for how long the longest waiting has been due."""
+
+    conversations: int
+    oldest_overdue_seconds: float

@@ -1,5 +1,7 @@
 """The plan's monitoring: a log line an event, counts and latencies for Prometheus, and where each message is.
 
+A line is a JSON object. What a person must see is a warning, one line for each thing that went wrong.
+
 It takes the same events as a simulation's history (`docs/history.md`). No text, data or secret of a message gets into
 a line: of messages the ids, of a note only plain values under harmless names. What is remembered is bounded.
 """
@@ -10,14 +12,11 @@ from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
-
-from engine.buffer.model import Conversation, Message
+from engine.buffer.metrics import Metrics
+from engine.buffer.model import Backlog, Conversation, Message
+from engine.buffer.tracking import Tracking
 
 _log = logging.getLogger("bufferproof")
-
-#: Seconds, up to the time that a hand-over may take.
-LATENCY_BUCKETS = (0.005, 0.025, 0.1, 0.25, 0.5, 1, 2.5, 5, 8, 10, 15, 30, 60, 120, 150)
 
 _HIDDEN = frozenset({"text", "texts", "data", "body", "token", "owner", "secret", "apikey", "authorization"})
 _TEXT_CHARS_MAX = 300
@@ -35,26 +34,23 @@ MessageName = tuple[str, str, str]
 class Monitoring:
     """A recorder for production. Switched off, it logs failures only and keeps nothing."""
 
-    def __init__(self, *, enabled: bool, monotonic: Callable[[], float], capacity: int = 10_000) -> None:
+    def __init__(
+        self,
+        *,
+        enabled: bool,
+        monotonic: Callable[[], float],
+        capacity: int = 10_000,
+        tracking: Tracking | None = None,
+    ) -> None:
         """`monotonic` gives seconds; `capacity` is how many messages, and how many calls, are remembered."""
         self._enabled = enabled
+        self._tracking = tracking
         self._monotonic = monotonic
         self._capacity = capacity
         self._stages: OrderedDict[MessageName, str] = OrderedDict()
         self._received: OrderedDict[MessageName, float] = OrderedDict()
-        self._calls: OrderedDict[str, tuple[float, list[MessageName]]] = OrderedDict()
-        self._registry = CollectorRegistry()
-        self._events = Counter("bufferproof_events", "Events, by kind and outcome.", ["event"], registry=self._registry)
-        self._outcomes = Counter(
-            "bufferproof_operations", "Finished operations.", ["operation", "outcome"], registry=self._registry
-        )
-        self._latencies = Histogram(
-            "bufferproof_operation_seconds",
-            "How long operations took; message: from its webhook call to the processor's confirmation.",
-            ["operation"],
-            buckets=LATENCY_BUCKETS,
-            registry=self._registry,
-        )
+        self._calls: OrderedDict[str, tuple[float, list[MessageName], str | None]] = OrderedDict()
+        self._metrics = Metrics()
 
     def __call__(self, event: str, **fields: Any) -> None:
         """Record one event."""
@@ -62,7 +58,7 @@ class Monitoring:
         if self._enabled or level == logging.WARNING:
             _log.log(level, json.dumps({"event": event, **_harmless(fields)}))
         if self._enabled:
-            self._events.labels(event).inc()
+            self._metrics.count(event, fields)
             self._follow_call(event, fields)
 
     def where_is(self, conversation: Conversation, message_id: str) -> str | None:
@@ -72,23 +68,24 @@ class Monitoring:
         """
         return self._stages.get((conversation.instance_name, conversation.user_phone, message_id))
 
-    def exposition(self) -> bytes:
-        """Counts and latencies in the Prometheus text format."""
-        return generate_latest(self._registry)
+    def exposition(self, backlog: Backlog | None = None) -> bytes:
+        """Counts and latencies in the Prometheus text format, and what waits if it is known."""
+        return self._metrics.exposition(backlog)
 
     def _follow_call(self, event: str, fields: dict[str, Any]) -> None:
         operation, _, step = event.partition(".")
         call = fields.get("call")
         names = _names(fields.get("messages", ()))
+        batch: str | None = fields.get("key")
         if call is not None and step in ("sent", "posted", "arrived"):
-            self._remember(self._calls, call, (self._monotonic(), names))
+            self._remember(self._calls, call, (self._monotonic(), names, batch))
         elif call is not None and call in self._calls and step in ("confirmed", "failed", "answered"):
-            began, names = self._calls.pop(call)
-            self._latencies.labels(operation).observe(self._monotonic() - began)
-            self._outcomes.labels(operation, "failure" if _is_failure(event, fields) else "success").inc()
-        self._follow_messages(event, names, fields)
+            began, names, batch = self._calls.pop(call)
+            failed = _is_failure(event, fields)
+            self._metrics.ended(operation, self._monotonic() - began, failed=failed, messages=len(names))
+        self._follow_messages(event, names, fields, batch)
 
-    def _follow_messages(self, event: str, names: list[MessageName], fields: dict[str, Any]) -> None:
+    def _follow_messages(self, event: str, names: list[MessageName], fields: dict[str, Any], batch: str | None) -> None:
         if event == "webhook.arrived":
             for name in names:
                 self._remember(self._received, name, self._monotonic())
@@ -98,19 +95,27 @@ class Monitoring:
             self._observe_ages(names)
         if event in _STAGE_OF_EVENT:
             for name in names:
-                self._remember(self._stages, name, _STAGE_OF_EVENT[event])
+                self._reached(name, _STAGE_OF_EVENT[event], batch)
+        elif event == "webhook.repeated" and self._tracking is not None:
+            for name in names:
+                self._tracking.note(*name, "repeated")
 
     def _answered(self, names: list[MessageName], *, accepted: bool) -> None:
         # A message that fell back to an immediate hand-over is further than "buffered" by now.
         for name in names:
             if self._stages.get(name) == "received":
-                self._remember(self._stages, name, "buffered" if accepted else "refused")
+                self._reached(name, "buffered" if accepted else "refused", None)
 
     def _observe_ages(self, names: list[MessageName]) -> None:
         for name in names:
             received = self._received.pop(name, None)
             if received is not None:
-                self._latencies.labels("message").observe(self._monotonic() - received)
+                self._metrics.answered(self._monotonic() - received)
+
+    def _reached(self, name: MessageName, stage: str, batch: str | None) -> None:
+        self._remember(self._stages, name, stage)
+        if self._tracking is not None:
+            self._tracking.note(*name, stage, batch)
 
     def _remember(self, memory: "OrderedDict[Any, Any]", key: Any, value: Any) -> None:
         memory[key] = value
@@ -120,6 +125,8 @@ class Monitoring:
 
 
 def _is_failure(event: str, fields: dict[str, Any]) -> bool:
+    if event == "redis.failed":
+        return False  # what came of it is said where a call or a task failed for it: one line for one thing
     status = fields.get("status")
     bad_status = status == "failed" or (isinstance(status, int) and status >= 400)
     return event.endswith(".failed") or event == "dead_letter" or bad_status

@@ -1,10 +1,12 @@
 """The real world for one function: a Redis server, HTTP, the clock, the operating system's entropy."""
 
+import asyncio
 import logging
 import random
 import time
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager, suppress
+from contextvars import ContextVar
 from datetime import UTC, datetime
 from typing import Any, cast
 
@@ -12,6 +14,7 @@ import httpx
 from redis.asyncio import BlockingConnectionPool, Redis, RedisCluster
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
+from redis.exceptions import NoScriptError, RedisError
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import Response
@@ -19,12 +22,13 @@ from starlette.routing import Route
 
 from engine.buffer.errors import UsageError
 from engine.buffer.function import Function
-from engine.buffer.model import Conversation, Delivery, Message
+from engine.buffer.model import Conversation, Delivery, Message, Receipt
 from engine.buffer.monitoring import Monitoring
 from engine.buffer.runtime import Recorder, Runtime
 from engine.buffer.service import answer, authorized, create_app
 from engine.buffer.settings import Settings
 from engine.buffer.strategy import Strategy
+from engine.buffer.tracking import Tracking
 
 _log = logging.getLogger("bufferproof")
 
@@ -39,16 +43,19 @@ def create_production_app(strategy: type[Strategy], settings: Settings, *, runs_
     `runs_cleanup` is for one of several functions on one Redis. Raises `UsageError` for an address that is none.
     """
     check_addresses(settings)
-    redis = connect(settings.redis_url)
+    redis = connect(settings.redis_url, connections_max=settings.redis_connections_max)
     http = httpx.AsyncClient(timeout=None, limits=httpx.Limits(max_connections=None, max_keepalive_connections=100))
-    monitoring = Monitoring(enabled=settings.enable_buffer_monitoring, monotonic=time.monotonic)
     entropy = random.Random()  # seeded by the operating system
+    name = f"f-{entropy.getrandbits(32):08x}"  # its calls carry it, so it differs from every other process's
+    tracking = Tracking(redis, name, _wall_clock, settings.track_ttl_seconds)
+    enabled = settings.enable_buffer_monitoring
+    monitoring = Monitoring(enabled=enabled, monotonic=time.monotonic, tracking=tracking if enabled else None)
     runtime = Runtime(
-        name=f"f-{entropy.getrandbits(32):08x}",  # its calls carry it, so it differs from every other process's
+        name=name,
         settings=settings,
-        redis=redis,
+        redis=_observed(redis, monitoring),
         http=http,
-        clock=lambda: datetime.now(UTC),
+        clock=_wall_clock,
         random=entropy,
         record=monitoring,
     )
@@ -57,15 +64,41 @@ def create_production_app(strategy: type[Strategy], settings: Settings, *, runs_
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
         function.start_periodic()
+        if enabled:
+            runtime.start(tracking.run())
         _log.info('{"event": "service.started"}')
         try:
             yield
-        finally:  # the server has answered its last call by now
-            await runtime.stop_tasks()
+        finally:  # the server has answered its last call by now, or cancelled it
+            await function.stop()
+            await tracking.flush()
             await http.aclose()
             await redis.aclose()
+            _log.info('{"event": "service.stopped"}')
 
-    return create_app(function, settings, lifespan=lifespan, routes=_monitoring_routes(monitoring, settings))
+    routes = _monitoring_routes(function, monitoring, settings)
+    return create_app(function, settings, lifespan=lifespan, routes=routes, record=monitoring)
+
+
+def _wall_clock() -> datetime:
+    return datetime.now(UTC)
+
+
+def _observed(redis: "Redis", record: Recorder) -> "Redis":
+    """The same client, whose failed commands are counted."""
+    execute: Callable[..., Awaitable[Any]] = redis.execute_command
+
+    async def execute_command(*args: Any, **options: Any) -> Any:
+        try:
+            return await execute(*args, **options)
+        except NoScriptError:
+            raise  # how a script is found missing, and then sent
+        except RedisError as error:
+            record("redis.failed", error=type(error).__name__)
+            raise
+
+    redis.execute_command = execute_command  # type: ignore[method-assign]
+    return redis
 
 
 def connect(url: str, *, connections_max: int = 64) -> "Redis":
@@ -95,31 +128,88 @@ def connect(url: str, *, connections_max: int = 64) -> "Redis":
 
 
 class ObservedFunction(Function):
-    """A function that tells its recorder of the calls it gets, as a simulation's network does."""
+    """A function that tells its recorder of the calls it gets, as a simulation's network does, and stops gracefully.
+
+    One person's calls are worked on a few at a time (CALLS_AT_ONCE_PER_PERSON), in their order: a burst of a thousand
+    leaves room for the others.
+    """
 
     def __init__(self, strategy: Strategy, runtime: Runtime, record: Recorder, *, runs_cleanup: bool = False) -> None:
-        super().__init__(strategy, runtime, record, runs_cleanup=runs_cleanup)
+        super().__init__(strategy, runtime, self._told, runs_cleanup=runs_cleanup)
         self._observe = record
         self._arrivals = 0
+        #: Why the call of this task failed, so that its one line says it.
+        self._why: ContextVar[str | None] = ContextVar("why", default=None)
+        self._turns: dict[Conversation, tuple[asyncio.Semaphore, int]] = {}
+        self._delivering: set[asyncio.Task[Any]] = set()
+
+    def _told(self, event: str, **fields: Any) -> None:
+        if event in ("receive.failed", "deliver.failed"):
+            self._why.set(fields["error"])
+        else:
+            self._observe(event, **fields)
 
     async def receive(self, message: Message) -> int:
         """A webhook call, with its arrival and its answer recorded."""
         call = self._next_arrival("w")
         self._observe("webhook.arrived", call=call, conversation=message.conversation, messages=[message])
         status = 503  # what the service answers if the call below raises
+        self._why.set(None)
         try:
-            status = await super().receive(message)
+            async with self._turn(message.conversation):
+                status = await super().receive(message)
         finally:
-            self._observe("webhook.answered", call=call, status=status)
+            self._observe("webhook.answered", call=call, status=status, **self._reason())
         return status
+
+    async def settle(self, message: Message, receipt: Receipt) -> int:
+        """What follows from a receipt; a recognised repeat is recorded."""
+        if receipt.repeated:
+            self._observe("webhook.repeated", conversation=message.conversation, messages=[message])
+        return await super().settle(message, receipt)
 
     async def deliver(self, conversation: Conversation) -> tuple[int, Delivery]:
         """A delivery call, with its arrival and its answer recorded."""
         call = self._next_arrival("a")
         self._observe("delivery.arrived", call=call, conversation=conversation)
-        status, delivery = await super().deliver(conversation)
-        self._observe("delivery.answered", call=call, status=status, processed=delivery.processed)
+        task = asyncio.current_task()
+        assert task is not None
+        self._delivering.add(task)
+        self._why.set(None)
+        try:
+            status, delivery = await super().deliver(conversation)
+        finally:
+            self._delivering.discard(task)
+        self._observe("delivery.answered", call=call, status=status, processed=delivery.processed, **self._reason())
         return status, delivery
+
+    async def stop(self) -> None:
+        """End the background tasks, and what was cancelled in the middle of a delivery: it gives back what it claimed."""
+        await self.runtime.stop_tasks()
+        for task in list(self._delivering):
+            if not task.cancelling():  # the server has done it already where its time was over
+                task.cancel()
+        if self._delivering:
+            await asyncio.wait(list(self._delivering), timeout=REDIS_TIMEOUT_SECONDS)
+
+    def _reason(self) -> dict[str, str]:
+        why = self._why.get()
+        return {} if why is None else {"error": why}
+
+    @asynccontextmanager
+    async def _turn(self, conversation: Conversation) -> AsyncIterator[None]:
+        limit = self.runtime.settings.calls_at_once_per_person
+        semaphore, waiting = self._turns.get(conversation) or (asyncio.Semaphore(limit), 0)
+        self._turns[conversation] = semaphore, waiting + 1
+        try:
+            async with semaphore:
+                yield
+        finally:
+            semaphore, waiting = self._turns[conversation]
+            if waiting == 1:
+                del self._turns[conversation]
+            else:
+                self._turns[conversation] = semaphore, waiting - 1
 
     def _next_arrival(self, kind: str) -> str:
         self._arrivals += 1
@@ -137,7 +227,7 @@ def check_addresses(settings: Settings) -> None:
             raise UsageError(f"{name}={url!r} is refused: give a full address such as http://localhost:9000/process")
 
 
-def _monitoring_routes(monitoring: Monitoring, settings: Settings) -> list[Route]:
+def _monitoring_routes(function: Function, monitoring: Monitoring, settings: Settings) -> list[Route]:
     """What the monitoring knows, for those who have the service key; nothing while it is switched off."""
     if not settings.enable_buffer_monitoring:
         return []
@@ -145,7 +235,10 @@ def _monitoring_routes(monitoring: Monitoring, settings: Settings) -> list[Route
     async def metrics(request: Request) -> Response:
         if not authorized(request, settings.service_key):
             return answer(401, success=False, error="send the service key as Authorization: Bearer")
-        return Response(monitoring.exposition(), media_type="text/plain; version=0.0.4")
+        backlog = None
+        with suppress(Exception):  # a scrape tells what it can: the counts matter most while Redis is away
+            backlog = await function.strategy.backlog()
+        return Response(monitoring.exposition(backlog), media_type="text/plain; version=0.0.4")
 
     async def where(request: Request) -> Response:
         if not authorized(request, settings.service_key):

@@ -19,7 +19,7 @@ from starlette.routing import Route
 
 from engine.buffer.function import Function
 from engine.buffer.model import Conversation
-from engine.buffer.runtime import DELIVERY_PATH, encode
+from engine.buffer.runtime import DELIVERY_PATH, Recorder, encode
 from engine.buffer.settings import Settings
 from engine.buffer.webhook import BadWebhook, Ignored, parse_webhook
 
@@ -37,10 +37,15 @@ _decoder = json.JSONDecoder(parse_constant=_refuse_constant)
 
 
 def create_app(
-    function: Function, settings: Settings, *, lifespan: Lifespan | None = None, routes: Sequence[Route] = ()
+    function: Function,
+    settings: Settings,
+    *,
+    lifespan: Lifespan | None = None,
+    routes: Sequence[Route] = (),
+    record: Recorder | None = None,
 ) -> Starlette:
-    """The service of one function. `lifespan` and further `routes` are for production."""
-    service = _Service(function, settings)
+    """The service of one function. `lifespan`, further `routes` and the `record` of refused calls are for production."""
+    service = _Service(function, settings, record)
     return Starlette(
         routes=[
             Route("/webhook", service.webhook, methods=["POST"]),
@@ -69,19 +74,20 @@ def answer(status: int, **body: Any) -> Response:
 class _Service:
     """The endpoints of one function."""
 
-    def __init__(self, function: Function, settings: Settings) -> None:
+    def __init__(self, function: Function, settings: Settings, record: Recorder | None) -> None:
         self._function = function
         self._settings = settings
+        self._record = record
 
     async def webhook(self, request: Request) -> Response:
         """A provider's call: 200 accepted or ignored, 4xx refused, 503 not accepted."""
         token = self._settings.webhook_token
         if token is not None and not authorized(request, token):
-            return answer(401, success=False, error="send the webhook token as Authorization: Bearer")
+            return self._refuse(request, 401, "send the webhook token as Authorization: Bearer")
         try:
             found = parse_webhook(await _json_body(request, self._settings.max_body_bytes), self._settings)
         except BadWebhook as error:
-            return answer(error.status, success=False, error=str(error))
+            return self._refuse(request, error.status, str(error))
         if isinstance(found, Ignored):
             return answer(200, success=True, ignored=found.reason)
         try:
@@ -94,16 +100,21 @@ class _Service:
     async def delivery(self, request: Request) -> Response:
         """A delivery call: 200 processed or nothing to do, 500 failed."""
         if not authorized(request, self._settings.service_key):
-            return answer(401, success=False, error="send the service key as Authorization: Bearer")
+            return self._refuse(request, 401, "send the service key as Authorization: Bearer")
         try:
             body = await _json_body(request, self._settings.max_body_bytes)
         except BadWebhook as error:
-            return answer(error.status, success=False, error=str(error))
+            return self._refuse(request, error.status, str(error))
         names = (body.get("instanceName"), body.get("userPhone")) if isinstance(body, dict) else (None, None)
         if not isinstance(names[0], str) or not isinstance(names[1], str):
-            return answer(400, success=False, error="instanceName and userPhone must be texts")
+            return self._refuse(request, 400, "instanceName and userPhone must be texts")
         status, delivery = await self._function.deliver(Conversation(instance_name=names[0], user_phone=names[1]))
         return answer(status, success=delivery.success, processed=delivery.processed)
+
+    def _refuse(self, request: Request, status: int, why: str) -> Response:
+        if self._record is not None:
+            self._record("call.refused", path=request.url.path, status=status, why=why)
+        return answer(status, success=False, error=why)
 
     async def health(self, request: Request) -> Response:
         """200 while Redis answers, else 503."""

@@ -6,12 +6,14 @@ writes to a file of its own and any of them adds up, and a lock by which one of 
 """
 
 import fcntl
+import json
 import logging
 import os
 import signal
 import socket
 import sys
 import tempfile
+import traceback
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -91,9 +93,27 @@ def run(serving: Serving, listening: socket.socket, workers: int = 1) -> None:
 
 
 def log_lines_to(stream: Any) -> None:
-    """Log lines as they are: each of ours is a JSON object."""
-    logging.basicConfig(level=logging.INFO, stream=stream, format="%(message)s")
+    """Log JSON lines: ours are that already, and others' are put in one."""
+    handler = logging.StreamHandler(stream)
+    handler.setFormatter(JsonLines())
+    logging.basicConfig(level=logging.INFO, handlers=[handler])
     logging.getLogger("httpx").setLevel(logging.WARNING)  # its lines would name every address that is called
+
+
+class JsonLines(logging.Formatter):
+    """One JSON object a line, whoever logs."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Our lines as they are; another's with its logger, its level, and its error's type and place, not its text."""
+        text = record.getMessage()
+        if record.name == "bufferproof" and text.startswith("{"):
+            return text
+        line = {"event": "log", "logger": record.name, "level": record.levelname.lower(), "text": text}
+        if record.exc_info and (error := record.exc_info[1]) is not None:
+            last = traceback.extract_tb(error.__traceback__)[-1:]
+            where = f"{last[0].filename}:{last[0].lineno}" if last else ""
+            line |= {"error": type(error).__name__, "at": where}
+        return json.dumps(line)
 
 
 def _is_first() -> bool:

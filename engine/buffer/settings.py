@@ -65,6 +65,12 @@ class Settings(BaseSettings):
     adopt_plan_buffers: bool = True
     #: What an in-doubt effect becomes: done again (`at_least_once`) or left (`at_most_once`).
     in_doubt_policy: Literal["at_least_once", "at_most_once"] = "at_least_once"
+    #: How long `bufferproof track` knows a message's steps after the last one.
+    track_ttl_seconds: Positive = 86_400
+    #: Webhook calls of one person that are worked on at a time; more wait in order, so that no burst takes every connection.
+    calls_at_once_per_person: Positive = 8
+    #: Connections of one process to Redis; a command waits for one, first come first served.
+    redis_connections_max: Positive = 64
     max_message_id_chars: Positive = 1_024
     max_text_bytes: Positive = 2_000_000
     max_name_chars: Positive = 1_024

@@ -4,7 +4,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
-from engine.buffer.model import Conversation, Delivery, Message, Receipt
+from engine.buffer.model import Backlog, Conversation, Delivery, Message, Receipt
 from engine.buffer.runtime import Runtime
 
 
@@ -42,3 +42,7 @@ class Strategy(ABC):
         Returns how many keys were removed.
         """
         return 0
+
+    async def backlog(self) -> Backlog | None:
+        """What waits, for the metrics; asked for at each scrape, so it must be cheap. None: it cannot be told cheaply."""
+        return None

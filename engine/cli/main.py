@@ -27,6 +27,7 @@ COMMANDS = {
     "load": "engine.cli.load:load",
     "campaign": "engine.cli.campaign:campaign",
     "serve": "engine.cli.serve:serve",
+    "track": "engine.cli.track:track",
     "doctor": "engine.cli.doctor:doctor",
     "dead-letters": "engine.cli.dead_letters:app",
 }

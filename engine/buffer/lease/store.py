@@ -10,7 +10,7 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from engine.buffer.lease.names import Keys, Keyspace, conversation_of
-from engine.buffer.model import Conversation, Message
+from engine.buffer.model import Backlog, Conversation, Message
 from engine.buffer.runtime import Runtime, encode
 from engine.buffer.scripts import Argument, Script
 from engine.buffer.settings import Settings
@@ -140,6 +140,18 @@ class LeaseStore:
         """Up to `limit` conversations of a shard that are due, the longest due first; one round trip."""
         members = await self._script("due.lua").run(self._runtime.redis, keys=[self.keyspace.due(shard)], args=[limit])
         return [conversation_of(member) for member in members]
+
+    async def backlog(self) -> Backlog:
+        """How many conversations are unfinished, and since when the longest due one is; one round trip."""
+        pipeline = self._runtime.redis.pipeline(transaction=False)
+        pipeline.time()
+        for shard in range(self.keyspace.shards):
+            pipeline.zcard(self.keyspace.due(shard))
+            pipeline.zrange(self.keyspace.due(shard), 0, 0, withscores=True)
+        (seconds, microseconds), *found = await pipeline.execute()
+        instants = [score for first in found[1::2] for _, score in first]
+        overdue = seconds + microseconds / 1e6 - min(instants) / 1e6 if instants else 0.0
+        return Backlog(conversations=sum(found[::2]), oldest_overdue_seconds=max(0.0, overdue))
 
     async def unfinished(self, shard: int) -> list[Conversation]:
         """All conversations of a shard that hold anything, due or not."""

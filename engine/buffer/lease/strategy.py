@@ -1,5 +1,6 @@
 """The strategy `lease`: what a live function does with the scripts. The package's docstring argues the protocol."""
 
+import asyncio
 from typing import ClassVar
 
 import httpx
@@ -8,7 +9,7 @@ from engine.buffer.errors import HandOverError, HandOverRefused
 from engine.buffer.lease.adoption import Adoption
 from engine.buffer.lease.dead_letters import DeadLetter
 from engine.buffer.lease.store import Claim, LeaseStore, NotClaimed
-from engine.buffer.model import Conversation, Delivery, Message, Receipt
+from engine.buffer.model import Backlog, Conversation, Delivery, Message, Receipt
 from engine.buffer.runtime import Runtime, describe
 from engine.buffer.strategy import Strategy
 
@@ -39,7 +40,7 @@ class Lease(Strategy):
         taken = await self._store.add(message)
         if taken.wait_seconds is not None and (taken.created or taken.repeated):
             self._arm(message.conversation, taken.wait_seconds)
-        return Receipt(buffer_created=taken.created)
+        return Receipt(buffer_created=taken.created, repeated=taken.repeated)
 
     async def deliver(self, conversation: Conversation) -> Delivery:
         """Claim what is due, hand it over, acknowledge. Called twice, early or late, it does what is right then."""
@@ -67,6 +68,10 @@ class Lease(Strategy):
                     self._sweeping.add(conversation)
                     self.runtime.start(self._sweep(conversation))
 
+    async def backlog(self) -> Backlog:
+        """What the due indexes hold."""
+        return await self._store.backlog()
+
     async def drain(self) -> int:
         """Hand over everything now, due or not: before a rollback, when no function takes messages any more.
 
@@ -91,6 +96,10 @@ class Lease(Strategy):
             self.runtime.note("claimed again", key=claim.key, claims=claim.claims, failures=claim.failures)
         try:
             await self.runtime.hand_over(claim.messages, key=claim.key, fence=claim.fence)
+        except asyncio.CancelledError:
+            # A graceful stop whose time is over. The next holder's hand-over has the same key and joins the work, if there is any.
+            await self._store.give_back(claim, backoff_seconds=0, failed=False)
+            raise
         except HandOverRefused:
             # Somebody claimed it after us. If the token still holds all the same, the next claim gets a newer one.
             await self._store.give_back(claim, backoff_seconds=self._backoff_seconds(0), failed=False)

@@ -66,7 +66,7 @@ async def test_a_second_delivery_of_a_buffer_does_nothing(world: World) -> None:
 async def test_a_repeat_is_accepted_and_not_buffered_again(world: World) -> None:
     function = world.make()
     await function.receive(message("m1"))
-    assert await function.receive(message("m1", text="another text")) == Receipt()
+    assert await function.receive(message("m1", text="another text")) == Receipt(repeated=True)
     await until_due()
     await function.deliver(ANNA)
     assert [m.text for m in world.processor.taken[0][2]] == ["text of m1"]
