@@ -9,6 +9,7 @@ import json
 import random
 from collections.abc import Mapping
 
+from engine.buffer.runtime import header_value
 from engine.load.log import Log
 from engine.load.wire import HttpServer, Reply
 
@@ -51,7 +52,7 @@ class Processor:
         batch = json.loads(body)
         names = (batch["instanceName"], batch["userPhone"])
         messages = [{"id": m["messageId"], "text": m["text"], "data": m["data"]} for m in batch["messages"]]
-        key = headers.get("idempotency-key")
+        key = header_value(headers["idempotency-key"]) if "idempotency-key" in headers else None
         fence = int(headers["fencing-token"]) if "fencing-token" in headers else None
         self._calls += 1
         # A request that is sent again over a new connection is a hand-over of its own.
@@ -68,13 +69,8 @@ class Processor:
     async def _answer(
         self, call: str, names: tuple[str, str], messages: list[dict[str, object]], key: str | None, fence: int | None
     ) -> Reply:
-        if fence is not None:
-            highest = self._fences.get(names, fence)
-            if fence < highest:
-                self._log("handover.stale", call=call, fence=fence, highest=highest)
-                self._log("handover.ended", call=call, outcome="stale")
-                return STALE
-            self._fences[names] = fence
+        highest = self._fences[names] = max(fence or 0, self._fences.get(names, 0))
+        # The key comes before the fence: what is done is answered at once, whatever the hand-over carries.
         if key is not None and key in self._done:
             self._log("handover.repeated", call=call, key=key)
             self._log("handover.ended", call=call, outcome="repeated")
@@ -84,6 +80,10 @@ class Processor:
             reply = await asyncio.shield(self._at_work[key])
             self._log("handover.ended", call=call, outcome="joined")
             return reply
+        if fence is not None and fence < highest:
+            self._log("handover.stale", call=call, fence=fence, highest=highest)
+            self._log("handover.ended", call=call, outcome="stale")
+            return STALE
         return await self._work(call, names, messages, key)
 
     async def _work(
