@@ -163,13 +163,15 @@ class Connection(asyncio.Transport):
         self.cut = True
         if self._closing:
             return
+        # An idle client reads the end of the stream, and its pool makes a new connection; one that waits sees an error.
+        error = ConnectionResetError(f"connection lost: {why}") if self.request is not None else None
         self._close(why)
         self._process.cold = True
         if self._process.alive:
             self._process.context.run(
                 self._link.loop.call_soon,
                 self._protocol.connection_lost,
-                ConnectionResetError(f"connection lost: {why}"),
+                error,
             )
 
     def close(self) -> None:

@@ -7,7 +7,7 @@ its `finally` clauses: its callbacks are dropped, and its tasks are kept alive u
 import asyncio
 import contextvars
 from collections import deque
-from collections.abc import Callable, Coroutine
+from collections.abc import AsyncGenerator, Callable, Coroutine
 from math import ceil
 from typing import TYPE_CHECKING, Any
 
@@ -262,6 +262,12 @@ class SimLoop(asyncio.AbstractEventLoop):
     def call_exception_handler(self, context: dict[str, Any]) -> None:
         """Keep what asyncio would log: nothing may reach stderr."""
         self.errors.append(str(context.get("message", "")))
+
+    def abandoned(self, generator: AsyncGenerator[Any, Any]) -> None:
+        """An async generator was dropped before its end: closed in a task, as asyncio does it, if its function lives."""
+        owner = OWNER.get()
+        if not self._closed and (owner is None or owner.alive):
+            self.create_task(generator.aclose())
 
     def close(self) -> None:
         """End the run: close what still hangs, quietly. Nothing that a `finally` does now reaches the world."""

@@ -4,6 +4,7 @@ A run is a pure function of (code, case, strategy, choices).
 """
 
 import asyncio
+import sys
 from functools import partial
 
 from engine.buffer.strategy import Strategy
@@ -84,6 +85,8 @@ class World:
         """
         with _GUARD.running(lambda: (EPOCH_MS + self.agenda.now_ms) / 1000, self.strategy):
             asyncio._set_running_loop(self.loop)
+            hooks = sys.get_asyncgen_hooks()
+            sys.set_asyncgen_hooks(firstiter=None, finalizer=self.loop.abandoned)
             try:
                 self._run()
             finally:
@@ -93,6 +96,7 @@ class World:
                     process.alive = False  # what their coroutines do while they are closed reaches nothing
                 self.loop.close()
                 asyncio._set_running_loop(None)
+                sys.set_asyncgen_hooks(*hooks)
             self.functions.give_back()
         return self.record.history
 
