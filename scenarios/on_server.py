@@ -15,6 +15,9 @@ from scenarios.running import History, replay_case, run_case, scheduler_of, viol
 from scenarios.selection import find_strategy
 from scenarios.trace import read_trace
 
+#: How a race is searched for: in turns, so that each run stands for itself.
+POLICIES = ("timed", "random")
+
 
 @dataclass(frozen=True)
 class ServerReplay:
@@ -126,14 +129,14 @@ def known_races(strategies: Sequence[str]) -> dict[tuple[str, str], list[str]]:
 def race_on_server(
     strategy: str, race: str, scenarios: Sequence[str], server: RealServer, *, runs: int, seed: int = 0
 ) -> RaceOnServer | None:
-    """Search these scenarios for the race, a portfolio of `runs` each, and run it on the server. None: not found."""
+    """Search these scenarios for the race, `runs` each, and run it on the server. None: not found."""
     for scenario in scenarios:
-        plan = Plan(strategy=strategy, scenario=scenario, policy="portfolio", seed=seed)
         for number in range(runs):
-            case = plan.case(number)
+            policy = POLICIES[number % 2]
+            case = Plan(strategy=strategy, scenario=scenario, policy=policy, seed=seed).case(number)
             if case is None:
                 continue
-            found = run_case(case, find_strategy(strategy), scheduler_of("portfolio", f"{seed}/{number}", number))
+            found = run_case(case, find_strategy(strategy), scheduler_of(policy, f"{seed}/{number}", number))
             if race not in causes(found.history):
                 continue
             server.reset()

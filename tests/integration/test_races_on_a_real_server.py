@@ -13,7 +13,7 @@ from engine.simulation.case import Case
 from engine.simulation.real_server import RealServer
 from engine.verification import RACES, Verdict, digest, judge
 from scenarios.batch import Plan
-from scenarios.on_server import causes, known_races, race_on_server
+from scenarios.on_server import POLICIES, causes, known_races, race_on_server
 from scenarios.running import Run, replay_case, run_case, scheduler_of, violations_of
 from scenarios.selection import find_strategy
 from scenarios.trace import Trace
@@ -37,7 +37,8 @@ def server(embedded: EmbeddedServer) -> Iterator[RealServer]:
     server.close()
 
 
-def simulated(strategy: str, scenario: str, number: int, policy: str = "portfolio") -> tuple[Case, Run]:
+def simulated(strategy: str, scenario: str, number: int) -> tuple[Case, Run]:
+    policy = POLICIES[number % 2]
     case = Plan(strategy=strategy, scenario=scenario, policy=policy, seed=0).case(number)
     assert case is not None
     return case, run_case(case, find_strategy(strategy), scheduler_of(policy, f"0/{number}", number))

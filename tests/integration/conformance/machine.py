@@ -13,6 +13,7 @@ the server long (it was not scheduled), is not judged: both sides are emptied an
 import time
 from collections import Counter
 from collections.abc import Callable, Coroutine
+from contextlib import suppress
 from typing import Any
 
 from hypothesis import strategies as st
@@ -20,12 +21,13 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
 
 from engine.buffer import Conversation, Message, Settings, Strategy
 from engine.buffer.catalogue import BUILT_IN
+from engine.buffer.fenced_lock.locks import OwnedLock
 from engine.buffer.idempotency import RedisIdempotencyStore
 from engine.buffer.lease.dead_letters import DeadLetters
 from scenarios.gallery import GALLERY
 from scenarios.selection import find_strategy
 from tests.integration.conformance.comparing import Comparison, Unequal
-from tests.integration.conformance.sides import FakeSide, RealSide, Side, StepRuntime, Trail
+from tests.integration.conformance.sides import FakeSide, GaveUp, RealSide, Side, StepRuntime, Trail
 
 STRATEGIES = (*BUILT_IN, *GALLERY)
 #: Two of them share the plan's keys, and one holds what a cluster reads as a hash tag.
@@ -43,7 +45,8 @@ LONGEST_WAIT_MS = 90
 HOSTILE = ["a/b", "\\u0645", "", " ", "\0", "م", "👋🏽", '"', "</script>"]
 NUMBERS = [1234567890123456789, 2**53 + 1, 1e300, 0.1, -0.0, 5e-324, 1e15]
 texts = st.text(st.characters(codec="utf-8"), max_size=12) | st.sampled_from(HOSTILE)
-scalars = st.none() | st.booleans() | st.integers(-(2**70), 2**70) | st.sampled_from(NUMBERS) | texts
+#: Beyond 64 bits fakeredis' `cjson` fails, and `lua` goes another way: a known difference, which has its own test.
+scalars = st.none() | st.booleans() | st.integers(-(2**63), 2**63 - 1) | st.sampled_from(NUMBERS) | texts
 data = st.recursive(
     scalars, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(texts, inner, max_size=3), max_leaves=6
 )
@@ -100,6 +103,10 @@ class Machine(RuleBasedStateMachine):
             {"TIME_SCALE": scale, "SHARDS": 2, "BUFFER_DELAY_MS": 50 if scale == 1 else 8_000, "HAND_OVER_TIMEOUT_SECONDS": 1,
              "LEASE_MARGIN_SECONDS": 1, "RETRY_BACKOFF_MS": 20, "REPEAT_HORIZON_SECONDS": 1, "MAX_RETRY_ATTEMPTS": 1},
         )  # fmt: skip
+        self._start()
+
+    def _start(self) -> None:
+        """New functions, with nothing in their memory; of the plan's too, whose buffers `lease` adopts."""
         self._functions = [
             {side.name: self._strategy(side.runtime(self._settings, number)) for side in self._sides}
             for number in range(2)
@@ -110,6 +117,8 @@ class Machine(RuleBasedStateMachine):
             )
             for side in self._sides
         }
+        lua = find_strategy("lua")
+        self._old = {side.name: lua(side.runtime(self._settings, 9)) for side in self._sides}
 
     # -- the rules ---------------------------------------------------------------------------------------------------
 
@@ -153,7 +162,9 @@ class Machine(RuleBasedStateMachine):
     def background(self, function: int, which: int, fails: bool) -> None:
         """A task that a call has left behind."""
         waiting = [len(self._background(side, function)) for side in self._sides]
-        self.comparison.equal("tasks", *waiting)
+        if waiting[0] != waiting[1]:
+            self.tally.unequal = self.tally.unequal or f"{self._strategy.name}: {waiting} tasks"
+            raise Unequal(f"{waiting} tasks")
         if waiting[0]:
             for side in self._sides:
                 side.processor_fails = fails
@@ -191,6 +202,45 @@ class Machine(RuleBasedStateMachine):
             return store.complete(key) if act == "complete" else store.abandon(key)
 
         self._step(call)
+
+    @rule(message=messages)
+    def left_by_an_old_function(self, message: Message) -> None:
+        """A buffer of the plan, for `lease` to adopt: on the next tick or delivery."""
+        if self._strategy.name == "lease":
+            self._step(lambda side, _: self._old[side.name].receive(message))
+            self.tick(0)
+            self.deliver(message.conversation, 0, False)
+
+    @rule(fails=st.booleans())
+    def drain(self, fails: bool) -> None:
+        """All that is left, at once, as before a rollback."""
+        if self._strategy.name == "lease":
+            for side in self._sides:
+                side.processor_fails = fails
+            self._step(lambda side, functions: functions[0].drain())  # type: ignore[attr-defined]  # lease has it
+
+    @rule(message=messages, drop=st.booleans())
+    def fail_until_dead(self, message: Message, drop: bool) -> None:
+        """Attempts used up, with the back-off between them; then the operator."""
+        self.receive(message, 0)
+        for _ in range(2):
+            self.wait(LONGEST_WAIT_MS)
+            self.deliver(message.conversation, 1, True)
+        self.dead_letters(drop, 0)
+        self.deliver(message.conversation, 0, False)
+
+    @rule(ttl_ms=st.integers(20, 80))
+    def renewed_lock(self, ttl_ms: int) -> None:
+        """The lock of `fenced_lock`: taken, renewed, released, over and over."""
+
+        async def act(side: Side) -> None:
+            lock = OwnedLock(side.runtime(self._settings, 5), "lock", ttl_ms)
+            await lock.take(0)
+            with suppress(GaveUp):
+                await lock.renew_until_released()
+            await lock.release()
+
+        self._step(lambda side, _: act(side))
 
     @rule(drop=st.booleans(), which=st.integers(0, 3))
     def dead_letters(self, drop: bool, which: int) -> None:
@@ -242,7 +292,12 @@ class Machine(RuleBasedStateMachine):
             if side is self.real:
                 times = self._hand_times_on()
         self.tally.commands.update(" ".join(filter(None, command[:2])) for command in trails[self.real].commands)
-        keys = self._every_key() if everything else sorted(trails[self.fake].keys)
+        keys = sorted(trails[self.fake].keys)
+        if everything:
+            theirs_all: Any = self.real.client.keys("*")
+            times += self._hand_times_on()
+            ours_all: Any = self.fake.client.keys("*")
+            keys = sorted({*theirs_all, *ours_all})
         kinds = [self.fake.client.type(key) for key in keys]
         theirs = contents(self.real, keys, kinds)
         times += self._hand_times_on()
@@ -286,13 +341,6 @@ class Machine(RuleBasedStateMachine):
         self.fake.times = [list(each) for each in times]
         return times
 
-    def _every_key(self) -> list[bytes]:
-        theirs: Any = self.real.client.keys("*")
-        self._hand_times_on()
-        ours: Any = self.fake.client.keys("*")
-        self.comparison.equal("keys", sorted(ours), sorted(theirs))
-        return sorted(theirs)
-
     def _wait_for_a_calm_moment(self) -> int:
         """Nothing ends or is due within the uncertainty from now on. The server's time (µs)."""
         while True:
@@ -313,14 +361,16 @@ class Machine(RuleBasedStateMachine):
         return found
 
     def _empty(self) -> None:
+        """Both sides are empty, and no function remembers anything."""
         for side in (self.real, self.fake):
             side.client.flushall()
             self._hand_times_on()
-        for function in getattr(self, "_functions", []):
+        for function in [*getattr(self, "_functions", []), getattr(self, "_old", {})]:
             for strategy in function.values():
                 for coroutine in strategy.runtime.background:
                     coroutine.close()
-                strategy.runtime.background.clear()
+        if hasattr(self, "_settings"):
+            self._start()
 
 
 async def _nothing() -> None:
