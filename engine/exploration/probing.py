@@ -1,10 +1,13 @@
 """What the directed policies share: a few runs on one case, the first of them a probe that measures what the others aim at.
 
 A group is `GROUP` runs in a row that face the same case. Its first run is the probe: a random walk without faults. It counts
-how many steps each actor takes at each instant, how many choices of a next step there are, and how many places there are at which
-each kind of fault could strike. The others place their faults at one of those places, each kind and each place with equal
-probability: a rate per place, as `random` has it, hardly ever strikes at the one place in a hundred that matters, and when it
-does it strikes beside it as well. Aiming by a measured length is PCT's idea (Burckhardt et al., "A Randomized Scheduler with
+how many steps each actor takes at each instant and how many choices of a next step there are, and it notes the places at which each
+kind of fault could strike. The others place their faults at some of those places. A rate per place, as `random` has it, rarely
+strikes at the one place in hundreds that matters, and when it does it has often struck beside it as well.
+
+Each kind is chosen with equal probability, then a *context* in which it could strike, the two steps before it, then a place of
+that context. So hundreds of ticks that find nothing to do, which are all alike, weigh no more than the one moment between a
+hand-over and its acknowledgement. Aiming by a measured length is PCT's idea (Burckhardt et al., "A Randomized Scheduler with
 Probabilistic Guarantees of Finding Bugs", ASPLOS 2010), here for faults too.
 """
 
@@ -23,6 +26,11 @@ HOLD_RATES = (0.0, 0.05, 0.15, 0.4)
 AIMS = (1, 1, 2, 2, 3, 3)
 #: A second fault often matters only soon after the first one: within so many places.
 SOON = 12
+#: How far from the probe's place a fault may be placed.
+SHIFTS = (0, 0, 0, 0, -1, 1, -2, 2, 4)
+
+
+Context = tuple[str, ...]
 
 
 class Probe:
@@ -31,7 +39,8 @@ class Probe:
     def __init__(self) -> None:
         self.choices = 0
         self.steps: Counter[tuple[str, str]] = Counter()
-        self.places: Counter[str] = Counter()
+        #: By kind of fault and context: the numbers of the places at which the kind could strike.
+        self.places: dict[str, dict[Context, list[int]]] = {}
         self.footprints: dict[str, Footprint] = {}
 
 
@@ -52,6 +61,7 @@ class Probing(ABC):
         self._aims: dict[tuple[str, int], bool] = {}
         self._soon: int | None = None
         self._hold_rate = 0.0
+        self._recent: Context = ()
 
     def new_run(self, run: int) -> bool:
         """Begin a run. Raises `ValueError` if the group of this run was not begun with its probe."""
@@ -64,6 +74,7 @@ class Probing(ABC):
             raise ValueError(f"run {run} belongs to a group that begins with run {group * GROUP}: begin there")
         self.instant = ""
         self.choices = 0
+        self._recent = ()
         self._places.clear()
         self._aim(self.streams["aim"])
         self.begin(self.streams["begin"])
@@ -90,6 +101,7 @@ class Probing(ABC):
             self.instant = step.name
             return
         self.probe.footprints[step.name] = footprint
+        self._recent = (*self._recent[-1:], step.name)
         if self.probing:
             self.probe.steps[self.instant, step.actor] += 1
             self.probe.choices = self.choices
@@ -107,9 +119,10 @@ class Probing(ABC):
             return
         for _ in range(stream.choice(AIMS)):
             kind = stream.choice(kinds)
-            # What a fault causes makes more places than the probe saw: some aims go beyond them.
-            places = self.probe.places[kind] * (1 if stream.random() < 0.8 else 2)
-            self._aims[kind, stream.randrange(places) + 1] = True
+            contexts = self.probe.places[kind]
+            place = stream.choice(contexts[stream.choice(list(contexts))])
+            # The order of this run is another one than the probe's, and what a fault causes makes more places.
+            self._aims[kind, max(1, place + stream.choice(SHIFTS))] = True
 
     def number(self, draw: Draw) -> int:
         """Uniform over the range, or over its logarithm; faults strike where this run aims."""
@@ -129,7 +142,9 @@ class Probing(ABC):
             if self._aims.pop((kind, self._places[kind]), False):
                 struck = index
         if self.probing:
-            self.probe.places = self._places.copy()
+            for kind in draw.options:
+                contexts = self.probe.places.setdefault(kind, {})
+                contexts.setdefault((*self._recent, draw.key.partition("#")[0]), []).append(self._places[kind])
             return 0
         stream = self.streams["soon"]
         if self._soon is not None:
