@@ -266,6 +266,7 @@ class Agenda:
         """Steps that came due while their function was paused can happen now."""
         for step in steps:
             if not step.cancelled:
+                self.touch("step", str(step.identity))
                 self._schedule(step, 0)
 
     def advance(self) -> bool:
