@@ -18,7 +18,8 @@ from hypothesis.stateful import run_state_machine_as_test
 
 from engine.load.server import embedded_server
 from scenarios.trace import versions
-from tests.integration.conformance.machine import Machine, Tally
+from tests.integration.conformance.machine import Machine
+from tests.integration.conformance.stepping import Tally
 
 EXAMPLES_A_ROUND = 25
 STEPS_AN_EXAMPLE = 40

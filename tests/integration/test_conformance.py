@@ -13,8 +13,9 @@ from redis.exceptions import ResponseError
 from engine.load.server import EmbeddedServer, embedded_server
 from tests.integration.conformance.comparing import Comparison, Unequal
 from tests.integration.conformance.known import DIFFERENCES, ERROR, Difference
-from tests.integration.conformance.machine import Machine, Tally
+from tests.integration.conformance.machine import Machine
 from tests.integration.conformance.sides import FakeSide, RealSide, Side
+from tests.integration.conformance.stepping import Tally
 
 pytestmark = pytest.mark.real_server
 
