@@ -12,12 +12,13 @@ from typing import Any
 import pytest
 
 from engine.buffer.errors import UsageError
+from engine.exploration import SAMPLED
 from engine.simulation.setting import settings_of
 from engine.verification import INVARIANTS
 from reports.timeline import timeline
 from scenarios.batch import Plan, Tally, run_batch
 from scenarios.catalogue import SCENARIOS
-from scenarios.selection import POLICIES, chosen_faults, find_scenario, find_strategy
+from scenarios.selection import chosen_faults, find_scenario, find_strategy
 from scenarios.trace import portable
 from scenarios.verify import ShownFailure, shrink_found, trace_name
 
@@ -87,8 +88,8 @@ class Check:
                 f"it does not take {unknown[0]}" if "strategy" in given and len(args) < 2 else "it takes one strategy"
             )
             raise UsageError(f"the marker is refused: {what}; it takes {', '.join(_OPTIONS)}")
-        if policy not in POLICIES:
-            raise UsageError(f"--bufferproof-explore {policy}: there are {', '.join(POLICIES)}")
+        if policy not in (policies := (*SAMPLED, "portfolio")):
+            raise UsageError(f"--bufferproof-explore {policy}: there are {', '.join(policies)}")
         invariants = tuple(given.get("invariants") or INVARIANTS)
         if unknown := [name for name in invariants if name not in INVARIANTS]:
             raise UsageError(f"the marker's invariants: {unknown[0]} is none: there are {', '.join(INVARIANTS)}")
@@ -164,7 +165,11 @@ class Check:
         failure.trace.write(path)
         cause = f" ({found.cause})" if found.cause else ""
         text = timeline(
-            failure.history, events=failure.events, explanation=failure.trace.explanation, trace=os.path.relpath(path)
+            failure.history,
+            events=failure.events,
+            explanation=failure.trace.explanation,
+            exceptions=failure.trace.exceptions,
+            trace=os.path.relpath(path),
         )
         return f"{found.invariant}{cause}\n{text}"
 

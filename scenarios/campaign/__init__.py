@@ -12,6 +12,7 @@ from typing import Any
 
 from engine.buffer.catalogue import BUILT_IN
 from engine.buffer.errors import UsageError
+from engine.exploration import SAMPLED
 from engine.simulation.world import settings_of
 from scenarios.campaign.document import document_of, write
 from scenarios.campaign.plan import BATCH_RUNS, ROUND_BATCHES, TRIALS, Campaign
@@ -19,14 +20,12 @@ from scenarios.campaign.pools import pool_for
 from scenarios.campaign.run import Line, Progress, Status, go, program
 from scenarios.campaign.store import Store
 from scenarios.catalogue import SCENARIOS
-from scenarios.selection import POLICIES, chosen_faults, find_scenario, find_strategy
+from scenarios.selection import chosen_faults, find_scenario, find_strategy
 from scenarios.trace import portable
 
 __all__ = ["CampaignResult", "Line", "Progress", "Status", "campaign"]
 
 HELD, VIOLATED, UNDECIDED = 0, 1, 3
-#: Policies that are no sampling of runs one by one: a mix of the others, and those that enumerate one case.
-NOT_SAMPLED = frozenset({"portfolio", "exhaustive", "dpor"})
 
 
 @dataclass(frozen=True)
@@ -122,7 +121,7 @@ def _checked(
     chosen = tuple(dict.fromkeys(scenarios or (name for name, each in SCENARIOS.items() if not each.dagger)))
     for name in chosen:
         find_scenario(name)
-    sampled = tuple(name for name in POLICIES if name not in NOT_SAMPLED)
+    sampled = tuple(SAMPLED)  # neither their mix, since a campaign makes its own, nor those that enumerate a case
     for policy in policies or ():
         if policy not in sampled:
             raise UsageError(f"--explore {policy}: a campaign samples runs by {', '.join(sampled)}")
