@@ -129,9 +129,9 @@ async def _by_length(redis: "Redis", port: int, bare_sha: str) -> dict[str, dict
         for _ in range(ROUNDS):
             for name in adding:
                 await redis.flushdb()
-                await _pour(port, filling[name])
+                await pour(port, filling[name])
                 await redis.config_resetstat()
-                await _pour(port, adding[name])
+                await pour(port, adding[name])
                 stats = (await redis.info("commandstats"))["cmdstat_evalsha"]
                 samples.setdefault((name, length), []).append(stats["usec"] / stats["calls"])
     return {
@@ -173,7 +173,7 @@ async def _pipelined(redis: "Redis", port: int, bare_sha: str) -> dict[str, dict
         for name, stream in streams.items():
             await redis.flushdb()
             before = await redis.info("cpu")
-            by_clock[name].append(PIPELINED / await _pour(port, stream))
+            by_clock[name].append(PIPELINED / await pour(port, stream))
             after = await redis.info("cpu")
             used = sum(after[part] - before[part] for part in ("used_cpu_user", "used_cpu_sys"))
             by_cpu[name].append(PIPELINED / used)
@@ -187,7 +187,7 @@ async def _pipelined(redis: "Redis", port: int, bare_sha: str) -> dict[str, dict
     }
 
 
-async def _pour(port: int, stream: bytes) -> float:
+async def pour(port: int, stream: bytes) -> float:
     """Seconds from the first byte sent to the last reply read."""
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     began = time.perf_counter()
