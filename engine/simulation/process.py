@@ -78,4 +78,4 @@ class Process:
         if task in self.periodic:
             return task not in self.ticking
         count = self.pollers[task] = self.pollers.get(task, 0) + 1
-        return count > POLLS and task in self.function.runtime.tasks
+        return count > POLLS and self.function is not None and task in self.function.runtime.tasks
