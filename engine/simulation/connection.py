@@ -2,6 +2,7 @@
 
 import asyncio
 import hashlib
+from collections import deque
 from typing import TYPE_CHECKING, Any
 
 from engine.simulation.agenda import Step
@@ -67,6 +68,8 @@ class Connection(asyncio.Transport):
         self._name = f"{process.name}/{process.connections}"
         self._watched: list[bytes] = []
         self.request: Request | None = None
+        self._pushed: deque[bytes] = deque()
+        self._session.push = self._push
         link.connections[self] = None
         process.on_stop.append(self.close)
 
@@ -152,6 +155,19 @@ class Connection(asyncio.Transport):
         if not self._closing:
             self.request = None
             self._link.traffic.append((self._link.agenda.now_ms, 0, len(data)))
+            self._process.context.run(self._protocol.data_received, data)
+
+    def _push(self, data: bytes) -> None:
+        """What was published is on its way. One stream of bytes: the first to arrive is the first that was sent."""
+        self.touch()
+        self._pushed.append(data)
+        name = self._process.name
+        self._link.agenda.hop(f"{name} is told", name, self._process, self._told, self._link.hop_ms)
+
+    def _told(self) -> None:
+        self.touch()
+        data = self._pushed.popleft()
+        if not self._closing:
             self._process.context.run(self._protocol.data_received, data)
 
     def try_blocked(self) -> bool:

@@ -6,7 +6,7 @@ For every command it says which keys were *really* read and written, through `re
 import functools
 import threading
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from heapq import heappop
 from typing import Any
 
@@ -123,14 +123,25 @@ ExpiringMembersSet.__iter__ = _members_in_order  # type: ignore[method-assign]
 class SimSocket(FakeSocket):
     """One client's session on the server."""
 
-    def __init__(self, server: FakeServer) -> None:
+    def __init__(self, server: FakeServer, number: int = 0) -> None:
+        self.number = number
+        #: Where what is published goes. None: nobody listens.
+        self.push: Callable[[bytes], None] | None = None
+        self._answering = False
         super().__init__(server, 0, None, redis_py.Redis, client_info={})
         self.replies: list[Any] = []
         self.blocked_for: float | None = None  # seconds, 0: without end; None: not blocked
 
+    def __hash__(self) -> int:
+        """Its number: fakeredis keeps subscribers in sets, which are then walked in the same order in each run."""
+        return self.number
+
     def put_response(self, msg: Any) -> None:
-        """Keep a reply until the network takes it."""
-        self.replies.append(msg)
+        """Keep a reply until the network takes it; what another session published goes at once."""
+        if self._answering:
+            self.replies.append(msg)
+        elif self.push is not None:
+            self.push(encode_reply(msg, 2))
 
     def answer(self, args: list[bytes]) -> Any:
         """Execute a command; its reply, or None if it has none. Raises whatever goes wrong within fakeredis."""
@@ -138,7 +149,11 @@ class SimSocket(FakeSocket):
         self.blocked_for = None
         if self._killed:
             raise redis_py.ConnectionError("Connection closed by server.")
-        self._process_command(args)
+        self._answering = True
+        try:
+            self._process_command(args)
+        finally:
+            self._answering = False
         if not self.replies or (self.replies[0] is None and args[0].upper() == b"BLMOVE" and self.blocked_for is None):
             return self._blocked_move(args) if self.replies else None
         return self.replies[0]
@@ -200,14 +215,17 @@ class RedisServer:
         self.database = database
         self.reachable = True
         self.commands = 0
+        self._opened = 0
 
     def open_session(self) -> SimSocket:
         """A new client's session."""
-        return SimSocket(self._fake)
+        self._opened += 1
+        return SimSocket(self._fake, self._opened)
 
     def close_session(self, session: SimSocket) -> None:
-        """A client has gone: what it watched is dropped."""
-        session._clear_watches()
+        """A client has gone: what it watched and subscribed to is dropped."""
+        session.push = None
+        session._cleanup(self._fake)
 
     def execute(self, session: SimSocket, args: list[bytes]) -> Executed:
         """Execute one command, atomically."""
@@ -221,7 +239,10 @@ class RedisServer:
             # fakeredis itself failed, as its cjson does on integers beyond 64 bits: the client sees an error.
             why = f"the simulated server could not do this: {type(error).__name__}: {error}"
             result = redis_py.ResponseError(why)
+            session.replies.clear()
         reply = _bulk_or_status(result) if isinstance(result, bytes) else encode_reply(result, 2)
+        for more in session.replies[1:]:  # SUBSCRIBE answers for each channel
+            reply += encode_reply(more, 2)
         only_read = [text(key) for key in reads if key not in writes]
         return Executed(result, reply, only_read, [text(key) for key in writes], session.blocked_for)
 
