@@ -44,10 +44,9 @@ def _who_loses(results: Results) -> Answer:
         if not lossy and not doubled:
             never.append(name)
             continue
-        told = (
-            f"**{name}** loses {_at_the_edge(results, name)}{listed(lossy)}" if lossy else f"**{name}** loses nothing"
-        )
-        lines.append(told + (f"; it answers twice {listed(doubled)}" if doubled else ""))
+        told = f"**{name}** loses messages {listed(lossy)}" if lossy else f"**{name}** was not seen to lose"
+        told += f". It answers twice {listed(doubled)}" if doubled else ""
+        lines.append(told + _at_the_edge(results, name))
     if never:
         runs = sum(_runs(rows, name) for name in never)
         lines.append(f"**{listed(never)}**: no message lost or doubled in {runs:,} runs of the same scenarios")
