@@ -23,6 +23,11 @@ class ResultFile:
     document: Mapping[str, Any]
 
 
+def in_memory(document: Mapping[str, Any]) -> ResultFile:
+    """A document that was just made, to be drawn without a file: its name is the file that it would be written to."""
+    return ResultFile(f"{document['kind']}.json", str(document["kind"]), document)
+
+
 @dataclass(frozen=True)
 class Results:
     """All result files of a folder, in the order of their names."""

@@ -84,6 +84,15 @@ class Figure:
             text = _svg(_laid_out(self.draw(page)))
         return _themed(text, f"{self.name}-{'n' if page.narrow else 'w'}", self.title)
 
+    def png(self, dpi: int = 80) -> bytes:
+        """For a notebook: a picture with its title, dark on white."""
+        with rc_context(_RC):
+            canvas = self.draw(WIDE)
+            _head(canvas, self.title)
+            buffer = io.BytesIO()
+            canvas.savefig(buffer, format="png", dpi=dpi, facecolor="#ffffff", metadata={"Software": None})
+        return buffer.getvalue()
+
     def write(self, folder: Path) -> list[str]:
         """Write `NAME.svg` and `NAME.png`, with the title in them. Returns the names."""
         folder.mkdir(parents=True, exist_ok=True)
