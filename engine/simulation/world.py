@@ -84,6 +84,7 @@ class World:
         Raises `NondeterminismError` if the strategy used a clock or randomness that is not its `Runtime`'s.
         """
         with _GUARD.running(lambda: (EPOCH_MS + self.agenda.now_ms) / 1000, self.strategy):
+            outer = asyncio._get_running_loop()  # a notebook's, whose kernel goes on with it afterwards
             asyncio._set_running_loop(self.loop)
             hooks = sys.get_asyncgen_hooks()
             sys.set_asyncgen_hooks(firstiter=None, finalizer=self.loop.abandoned)
@@ -95,7 +96,7 @@ class World:
                 for process in self.functions.alive:
                     process.alive = False  # what their coroutines do while they are closed reaches nothing
                 self.loop.close()
-                asyncio._set_running_loop(None)
+                asyncio._set_running_loop(outer)
                 sys.set_asyncgen_hooks(*hooks)
             self.functions.give_back()
         return self.record.history

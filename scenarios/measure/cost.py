@@ -27,7 +27,7 @@ STRATEGIES = ("baseline", "lock", "lua", "fenced_lock", "lease")
 START_MS = 40_000
 #: Bursts are cut here, so that one batch is what a burst ideally becomes.
 WITHIN_MS = 7_000
-IDLE_MS = 600_000
+IDLE_MS = 180_000
 GROWTH_MESSAGES = 20
 QUANTILES = (50, 95, 99)
 

@@ -77,4 +77,6 @@ def trace() -> dict[str, Any]:
         "scenario": "boundary",
         "violation": violation,
         "history": history,
+        "exceptions": [],
+        "keys": [],
     }
