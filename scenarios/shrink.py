@@ -29,6 +29,7 @@ FEW = 3
 
 #: Rounder values to try for a field, in this order.
 _SIMPLER_FIELDS: tuple[tuple[str, tuple[Any, ...]], ...] = (
+    ("holds_max", (None,)),
     ("faults", ((),)),
     ("functions", (1, 2)),
     ("random_seed", (0,)),
@@ -175,9 +176,12 @@ class _Search:
                 policy.new_run(number // 2)
                 number += 1
                 told = tell(reached.case, self._strategy, policy)
-                if told.size[0] < 3 * reached.told.size[0] and self._take(reached.case, told):
+                if told.size[0] >= 3 * reached.told.size[0] or not self._take(reached.case, told):
+                    continue
+                self._fewer_deviations()
+                if self.best.told.size[0] < reached.told.size[0]:
                     self._reduce()
-                    reached = min(reached, self.best, key=lambda each: each.told.size)
+                    reached = self.best
         finally:
             self.best = min(reached, self.best, key=lambda each: each.told.size)
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from engine.verification.races.match import Found
 from engine.verification.races.scene import Scene, buffer_key, over
-from engine.verification.records import Names
+from engine.verification.records import Names, listed
 
 
 def arrived_during_processing(scene: Scene) -> Iterator[Found]:
@@ -70,7 +70,9 @@ def blank_dropped(scene: Scene) -> Iterator[Found]:
         appended, text = scene.appended(message), message.calls[0].text
         if appended is None or message.handovers or not isinstance(text, str) or text.strip():
             continue
-        read = next((i for i in scene.of_key(buffer_key(message.conversation)) if i > appended), None)
+        # The add itself may look at the buffer again: the batch is read when a delivery has come.
+        delivered = next((i for i, _ in scene.events("delivery.arrived") if i > appended), appended)
+        read = next((i for i in scene.of_key(buffer_key(message.conversation)) if i > delivered), None)
         if read is not None:
             told = (
                 f"{message.label}, a blank text, was stored at {scene.at(appended)} and dropped from the batch that was read "
@@ -170,7 +172,8 @@ def shared_key(scene: Scene) -> Iterator[Found]:
         touched = list(scene.of_key(key))[:2]
         told = f"two conversations, {' and '.join(str(list(n)) for n in sorted(all_names))}, share the key {key}"
         if touched:
-            yield told, tuple(touched), labels
+            when = " and ".join(f"{scene.by(index)} at {scene.at(index)}" for index in touched)
+            yield f"{told}, which was touched by {when}: {listed(list(labels))} are mixed up", tuple(touched), labels
 
 
 def unmarked_after_error(scene: Scene) -> Iterator[Found]:

@@ -1,0 +1,112 @@
+"""How good counterexamples get: each known race shrinks to a run that one can read, and its last lines say the cause."""
+
+import re
+from collections.abc import Iterator
+from functools import cache
+
+import pytest
+
+from engine.verification import digest
+from reports.timeline import timeline
+from scenarios.batch import Found, Plan, run_batch
+from scenarios.exceptions import exceptions
+from scenarios.expectations import known_verdicts
+from scenarios.running import replay_case
+from scenarios.selection import find_strategy
+from scenarios.shrink import Counterexample, shrink
+from scenarios.verify import TRIALS_FULL
+
+DEVIATIONS_MAX, LINES_MAX, WIDTH_MAX = 4, 20, 120
+BATCH, RUNS_MAX = 60, 120
+
+#: The races that the plan's designs are known for: strategy, scenario, invariant, race. The others are for the night.
+PLAN = (
+    ("baseline", "during_processing", "no_loss", "arrived_during_processing"),
+    ("lock", "boundary", "no_loss", "arrived_during_processing"),
+    ("lock", "fault_delivery_repeated", "no_loss", "unmarked_behind_grace_wait"),
+    ("lock", "slow_holder", "no_loss", "stale_release"),
+    ("lua", "burst", "no_loss", "nobody_schedules"),
+    ("lua", "retry", "no_loss", "lost_after_claim"),
+    ("lua", "retry", "status_true", "lost_after_claim"),
+    ("lua", "boundary", "buffered", "one_by_one_after_batch"),
+    ("baseline", "two_conversations", "isolation", "shared_key"),
+    ("lock", "two_conversations", "isolation", "shared_key"),
+    ("lua", "two_conversations", "isolation", "shared_key"),
+)
+
+
+def certain() -> Iterator[tuple[str, str, str, str]]:
+    """Every race that is certain to be found, in the first scenario it is written down for."""
+    seen: set[tuple[str, str, str]] = set()
+    for strategy in ("baseline", "lock", "lua"):
+        for scenario, invariants in known_verdicts()[strategy].items():
+            for invariant, entry in invariants.items():
+                for race in entry["certain_races"]:
+                    # Long runs are no place to look for a short one.
+                    if not scenario.startswith("steady") and (strategy, invariant, race) not in seen:
+                        seen.add((strategy, invariant, race))
+                        yield strategy, scenario, invariant, race
+
+
+@cache
+def found(strategy: str, scenario: str, invariant: str, race: str) -> Found:
+    for start in range(0, RUNS_MAX, BATCH):
+        tally = run_batch(Plan(strategy=strategy, scenario=scenario, policy="portfolio", seed=0), start, start + BATCH)
+        if (invariant, race) in tally.found:
+            return tally.found[invariant, race]
+    raise AssertionError(f"{race} was not found in {RUNS_MAX} runs")
+
+
+def shrunk(strategy: str, scenario: str, invariant: str, race: str) -> Counterexample:
+    first = found(strategy, scenario, invariant, race)
+    small = shrink(
+        first.case,
+        first.schedule,
+        find_strategy(strategy),
+        invariant,
+        race,
+        stepped=first.stepped,
+        trials=TRIALS_FULL,
+    )
+    assert small is not None, "it did not fail when it was replayed"
+    return small
+
+
+def check(strategy: str, scenario: str, invariant: str, race: str) -> None:
+    small = shrunk(strategy, scenario, invariant, race)
+    clauses = exceptions(small.told)
+    shown = timeline(
+        small.run.history,
+        events=small.violation.events,
+        explanation=small.violation.explanation,
+        exceptions=clauses,
+        trace=f".bufferproof/traces/{strategy}-{scenario}-{race}-{invariant}.json",
+    ).splitlines()
+    assert small.told.size[0] <= DEVIATIONS_MAX, clauses
+    assert len(clauses) <= small.told.size[0]
+    assert len(shown) <= LINES_MAX, "\n".join(shown)
+    assert max(len(line) for line in shown) <= WIDTH_MAX
+    assert re.search(r"\d\.\d{3} s", small.violation.explanation), "the sentence says when"
+    again = replay_case(small.case, find_strategy(strategy), small.schedule, stepped=small.stepped)
+    assert digest(again.history) == digest(small.run.history), "what is shown is what is replayed"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("strategy", "scenario", "invariant", "race"), PLAN)
+def test_a_race_of_the_plan_shrinks_to_what_one_can_read(
+    strategy: str, scenario: str, invariant: str, race: str
+) -> None:
+    check(strategy, scenario, invariant, race)
+
+
+@pytest.mark.nightly
+@pytest.mark.parametrize(("strategy", "scenario", "invariant", "race"), list(certain()))
+def test_every_certain_race_shrinks_to_what_one_can_read(
+    strategy: str, scenario: str, invariant: str, race: str
+) -> None:
+    check(strategy, scenario, invariant, race)
+
+
+def test_shrinking_twice_gives_the_same() -> None:
+    one, other = (shrunk("lua", "burst", "no_loss", "nobody_schedules") for _ in range(2))
+    assert (one.case, one.schedule, digest(one.run.history)) == (other.case, other.schedule, digest(other.run.history))
