@@ -79,4 +79,5 @@ def trace() -> dict[str, Any]:
         "history": history,
         "exceptions": [],
         "keys": [],
+        "versions": {"python": "3.11"},
     }
