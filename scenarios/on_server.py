@@ -8,6 +8,7 @@ from typing import Any
 from engine.simulation.real_server import RealServer
 from engine.verification import Violation, judge
 from scenarios.batch import Plan
+from scenarios.catalogue import SCENARIOS
 from scenarios.expectations import known_verdicts
 from scenarios.redaction import Redaction
 from scenarios.replay import DIVERGED, HELD, REPRODUCED, strategy_of
@@ -113,17 +114,20 @@ class RaceOnServer:
     detail: str
 
 
-def known_races(strategies: Sequence[str]) -> dict[tuple[str, str], list[str]]:
-    """Strategy and race → scenarios that show it, the ones that show it in every survey first."""
+def known_races(strategies: Sequence[str], *, certain: bool = False) -> dict[tuple[str, str], list[str]]:
+    """Strategy and race → scenarios that show it: those that show it in every survey first, the main job's before others.
+
+    `certain`: only races that every survey finds somewhere, and the scenarios where it does.
+    """
     violated = known_verdicts()
-    found: dict[tuple[str, str], list[tuple[bool, str]]] = {}
+    found: dict[tuple[str, str], list[tuple[bool, bool, str]]] = {}
     for strategy in strategies:
         for scenario, invariants in violated[strategy].items():
             for verdict in invariants.values():
-                for race in verdict["races"]:
-                    entry = (race not in verdict["certain_races"], scenario)
+                for race in verdict["certain_races"] if certain else verdict["races"]:
+                    entry = (race not in verdict["certain_races"], not SCENARIOS[scenario].main, scenario)
                     found.setdefault((strategy, race), []).append(entry)
-    return {key: list(dict.fromkeys(scenario for _, scenario in sorted(entries))) for key, entries in found.items()}
+    return {key: list(dict.fromkeys(name for *_, name in sorted(entries))) for key, entries in found.items()}
 
 
 def race_on_server(

@@ -20,8 +20,9 @@ from scenarios.trace import Trace
 
 pytestmark = pytest.mark.real_server
 
-#: For each race of the plan's designs, one design and the scenarios in which it shows.
-RACES_OF_THE_PLAN = {race: (s, scenarios) for (s, race), scenarios in known_races(("lua", "lock", "baseline")).items()}
+KNOWN = known_races(("baseline", "lock", "lua"), certain=True)
+#: For each race of the plan's designs, the design that shows it in most scenarios, and these.
+RACES_OF_THE_PLAN = {race: (s, names) for (s, race), names in sorted(KNOWN.items(), key=lambda known: len(known[1]))}
 
 
 @pytest.fixture(scope="module")
@@ -50,7 +51,8 @@ def on_server(case: Case, strategy: str, run: Run, server: RealServer) -> Run:
 
 
 def test_every_race_of_the_plan_is_tried() -> None:
-    # The one left out takes a design that repeats an unanswered hand-over with no key: the gallery has some, the plan none.
+    # The one left out takes a design that repeats an unanswered hand-over with no key: the gallery has some; of the plan's,
+    # `lock` does so once in a while, when a second delivery comes.
     assert {race.name for race in RACES} - set(RACES_OF_THE_PLAN) == {"done_but_not_known"}
 
 
