@@ -15,8 +15,14 @@ from scenarios.scenario import Scenario
 #: More than any search here makes.
 UNBOUNDED = 1_000_000
 
-#: Waiting that is short beside the ticks: what a crash leaves behind is found again soon.
-_SETTINGS = {"SHARDS": 1, "HAND_OVER_TIMEOUT_SECONDS": 15, "LEASE_MARGIN_SECONDS": 4, "DELIVERY_TIMEOUT_SECONDS": 25}
+#: Waits that end before the next buffer is due, so that what a crash leaves behind is found again soon; nothing to adopt.
+_SETTINGS: dict[str, Any] = {
+    "SHARDS": 1,
+    "ADOPT_PLAN_BUFFERS": False,
+    "HAND_OVER_TIMEOUT_SECONDS": 5,
+    "LEASE_MARGIN_SECONDS": 1,
+    "DELIVERY_TIMEOUT_SECONDS": 7,
+}
 
 
 def _small(name: str, summary: str, at_ms: Sequence[int], **fields: Any) -> Scenario:
@@ -73,6 +79,33 @@ SCENARIOS = (
     _small("small_grace", "a message that waits at the end of the window; no fault", (0, 7_500, 8_000)),
     _small("small_during", "a message while the processor works", (0, 8_500)),
     _small("small_hold", "2 messages at the boundary, 1 hop held", (0, 8_000), holds_max=1, holds_until_ms=9_100),
+    _small("small_ttl", "a buffer that lives less long than it waits", (0,), settings={"BUFFER_TTL_SECONDS": 7}),
+    _small("small_stall", "2 messages, a hop that stalls longer than a lock lives", (0, 500), **_one_fault("stall")),
+    _small(
+        "small_restart",
+        "2 messages, the second after the first is handed over; Redis restarts",
+        (0, 10_000),
+        **_one_fault("restart", before_ms=9_500),
+    ),
+    _small(
+        "small_lost_request", "2 messages at the boundary, a lost request", (0, 8_000), **_one_fault("request_lost")
+    ),
+    _small(
+        "small_rollout",
+        "2 messages at once, on a function of `lua` and one of another design",
+        (0, 0),
+        rollout_from="lua",
+        rollout_at_ms=20_000,
+        heal_ms=20_000,
+    ),
+    _small(
+        "small_rollout_late",
+        "a message while the processor works, on a function of `lua` and one of another design",
+        (0, 8_500),
+        rollout_from="lua",
+        rollout_at_ms=20_000,
+        heal_ms=20_000,
+    ),
     _small("small_repeat", "a message that the provider repeats", (0,), sent={1: {"repeats_ms": (500,)}}),
     _small("small_delivery", "a message whose delivery arrives twice", (0,), **_one_fault("delivery_repeated")),
     _small("small_lost_reply", "2 messages, a lost reply", (0, 500), **_one_fault("reply_lost", "request_lost")),
