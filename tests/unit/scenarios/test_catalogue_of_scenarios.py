@@ -116,6 +116,7 @@ def test_the_main_job_is_the_scenarios_around_the_end_of_the_window() -> None:
         "boundary",
         "burst",
         "during_processing",
+        "grace_wait",
         "next_burst",
         "real_chat",
         "retry",
