@@ -25,6 +25,7 @@ COMMANDS = {
     "measure": "engine.cli.measure:measure",
     "report": "engine.cli.report:report",
     "load": "engine.cli.load:load",
+    "capacity": "engine.cli.capacity:capacity",
     "campaign": "engine.cli.campaign:campaign",
     "serve": "engine.cli.serve:serve",
     "track": "engine.cli.track:track",
