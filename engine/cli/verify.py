@@ -76,18 +76,25 @@ def verify(
         "redact": redact,
     }
     if check_determinism:
-        problems = options.in_view(scenarios.check_determinism, selection)
+        # Of the time that is given it may take half.
+        bound = {"seconds": seconds / 2} if seconds is not None else {}
+        problems = options.in_view(scenarios.check_determinism, {**selection, **bound, "told": _told})
         for problem in problems:
-            typer.echo(problem, err=True)
+            _told(problem)
         if problems:
             return UNDECIDED  # verdicts of runs that cannot be repeated would say nothing
-        typer.echo("determinism: every run gave the same history twice", err=True)
+        _told("determinism: every run gave the same history twice")
+        selection.update(bound)
     result: Result = options.in_view(scenarios.verify, selection)
     if as_json:
         typer.echo(json.dumps(result.to_json(), indent=2))
     else:
         _show(result, out)
     return int(result.exit_status)
+
+
+def _told(line: str) -> None:
+    typer.echo(line, err=True)
 
 
 def _show(result: "Result", out: Path) -> None:
