@@ -3,7 +3,7 @@
 import json
 import os
 import platform
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -23,7 +23,8 @@ class Trace:
     """A recorded run: what a replay needs, and its history, from which it is shown and compared.
 
     `events` are the positions of the conflicting steps, `exceptions` the clauses of "in order everywhere, except: …", and
-    `keys` how the values and TTLs of Redis' keys changed: what the state was after the event of that position.
+    `keys` how the values and TTLs of Redis' keys changed: what the state was after the event of that position. `recorded_with`
+    are the versions of what the run depended on.
     """
 
     strategy: str
@@ -38,6 +39,7 @@ class Trace:
     events: tuple[int, ...] = ()
     exceptions: tuple[str, ...] = ()
     keys: Sequence[dict[str, Any]] = field(default=(), repr=False)
+    recorded_with: Mapping[str, str] = field(default_factory=lambda: versions())
 
     def to_json(self) -> dict[str, Any]:
         """The trace document."""
@@ -57,7 +59,7 @@ class Trace:
             "stepped": self.stepped,
             "schedule": self.schedule,
             "case": self.case.to_json(),
-            "versions": versions(),
+            "versions": dict(self.recorded_with),
             "digest": self.digest,
             "keys": list(self.keys),
             "history": self.history,
@@ -101,6 +103,7 @@ def read_trace(path: Path) -> Trace:
             events=tuple(int(index) for index in violation.get("events", ())),
             exceptions=tuple(str(each) for each in document.get("exceptions", ())),
             keys=list(document.get("keys", ())),
+            recorded_with={str(name): str(each) for name, each in document.get("versions", {}).items()},
         )
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise UsageError(f"trace {path}: a part is missing or damaged ({error}): record it again with verify") from None

@@ -1,6 +1,7 @@
 """Hypothesis profiles and marks for all tests."""
 
 import os
+from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -12,12 +13,14 @@ settings.register_profile(
     "nightly", max_examples=2_000, deadline=None, print_blob=True, suppress_health_check=[HealthCheck.too_slow]
 )
 
+CORPUS = Path(__file__).parent / "corpus"
 PROFILE = os.environ.get("HYPOTHESIS_PROFILE", "dev")
 settings.load_profile(PROFILE)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Leave the long searches to the nightly run."""
+    """The corpus first: it takes seconds and says most. And leave the long searches to the nightly run."""
+    items.sort(key=lambda item: item.path.parent != CORPUS)
     if PROFILE == "nightly":
         return
     for item in items:

@@ -20,6 +20,7 @@ from scenarios.campaign.pools import pool_for
 from scenarios.campaign.run import Line, Progress, Status, go, program
 from scenarios.campaign.store import Store
 from scenarios.catalogue import SCENARIOS
+from scenarios.corpus import kept_in
 from scenarios.selection import chosen_faults, find_scenario, find_strategy
 from scenarios.trace import portable
 
@@ -87,6 +88,8 @@ def campaign(
         else replace(_checked(**asked), batch_runs=batch_runs, round_batches=round_batches, trials=trials)
     )
     with ExitStack() as stack:
+        if corpus is not None:
+            kept_in(corpus)  # what is no trace is said now, not after an hour
         pool = pool_for(jobs, dask)  # before the store: what is not there leaves none behind
         stack.callback(pool.close)
         opened = Store(store)

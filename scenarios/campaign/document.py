@@ -9,8 +9,9 @@ from engine.buffer.catalogue import BUILT_IN
 from engine.simulation.case import DAGGER_FAULTS
 from scenarios.campaign.store import Store
 from scenarios.catalogue import SCENARIOS
+from scenarios.corpus import is_kept, keep, kept_in
 from scenarios.expectations import known_verdicts
-from scenarios.trace import SCHEMA, trace_text
+from scenarios.trace import SCHEMA, read_trace, trace_text
 
 _COUNTERS = ("violations", "faults", "branches", "reasons", "races")
 _NUMBERS = ("runs", "completed", "skipped", "commands", "messages")
@@ -175,17 +176,24 @@ def trace_name(strategy: str, scenario: str, invariant: str, cause: str, identit
 
 
 def write(store: Store, document: dict[str, Any], out: Path, corpus: Path | None) -> None:
-    """Write the document and the traces of its failures; what is new to a corpus goes there too."""
+    """Write the document and the traces of its failures, and add to a corpus what it has no trace of yet."""
     (out / "campaign").mkdir(parents=True, exist_ok=True)
     traces = {identity: json.loads(text) for identity, text in store.rows("SELECT identity, trace FROM failures")}
-    for failure in document["failures"]:
-        if failure["identity"] is None:
-            continue
-        text = trace_text(traces[failure["identity"]])
-        (out / failure["trace"]).write_text(text, encoding="utf-8")
-        if corpus is not None:
-            corpus.mkdir(parents=True, exist_ok=True)
-            name = Path(failure["trace"]).name
-            if not list(corpus.glob(f"*-{failure['identity'][:8]}.json")):
-                (corpus / name).write_text(text, encoding="utf-8")
     (out / "campaign.json").write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
+    for failure in document["failures"]:
+        if failure["identity"] is not None:
+            (out / failure["trace"]).write_text(trace_text(traces[failure["identity"]]), encoding="utf-8")
+    if corpus is not None:
+        _keep(out, document["failures"], corpus)
+
+
+def _keep(out: Path, failures: list[dict[str, Any]], corpus: Path) -> None:
+    kept = kept_in(corpus)
+    # The smallest first, so that of several examples of one race that one is kept.
+    for failure in sorted(failures, key=lambda each: (each["events"] or 0, each["identity"] or "")):
+        if failure["trace"] is None:
+            continue
+        trace = read_trace(out / failure["trace"])
+        if not is_kept(trace, kept):
+            keep(trace, corpus / Path(failure["trace"]).name)
+            kept.append(trace)

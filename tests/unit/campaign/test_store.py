@@ -1,5 +1,6 @@
 """The store counts each batch as a whole or not at all, folds equal failures, and refuses what is no store of its own."""
 
+import json
 from collections.abc import Iterator
 from dataclasses import replace
 from fractions import Fraction
@@ -11,11 +12,13 @@ import pytest
 from engine.buffer.errors import UsageError
 from engine.simulation.case import Case, Sending
 from scenarios.batch import Found
-from scenarios.campaign.document import document_of
+from scenarios.campaign.document import document_of, write
 from scenarios.campaign.plan import Batch, Campaign, round_of
 from scenarios.campaign.store import Store
 from scenarios.campaign.work import Done, Shrinking, Shrunk
+from scenarios.corpus import kept_in
 
+TRACE = Path(__file__).parents[2] / "corpus" / "lua-nobody_schedules.json"
 ASKED = Campaign(strategies=("lock",), scenarios=("boundary",), policies=("timed",), seed=1)
 CASE = Case(sendings=(Sending(at_ms=0, message_id="a", text="hi", label="m1"),))
 COUNTS: dict[str, Any] = {
@@ -112,6 +115,21 @@ def test_a_violation_of_lease_is_new(tmp_path: Path) -> None:
     store.add(0, done(batch), 1.0)
     assert document_of(store)["failures"][0]["new"]
     store.close()
+
+
+def test_a_corpus_keeps_the_smallest_trace_of_each_race_and_gets_no_second_one(store: Store, tmp_path: Path) -> None:
+    recorded = json.loads(TRACE.read_text("utf-8"))
+    for number, batch in enumerate(batches()):
+        store.add(0, done(batch, run=number), 1.0)
+        longer = recorded["history"] + recorded["history"][:number]
+        trace = {**recorded, "history": longer, "schedule": {f"next#{number + 1}": 1}, "keys": [{"at": 1}]}
+        store.add_shrunk(replace(shrunk(batch, run=number), identity=f"{number}" * 16, trace=trace), 1.0)
+    corpus = tmp_path / "corpus"
+    write(store, document_of(store), tmp_path / "out", corpus)
+    write(store, document_of(store), tmp_path / "out", corpus)
+    assert len(list((tmp_path / "out" / "campaign").glob("*.json"))) == 3
+    (kept,) = kept_in(corpus)
+    assert (len(kept.history), list(kept.keys)) == (len(recorded["history"]), [])
 
 
 def test_a_second_campaign_on_an_open_store_is_refused(store: Store) -> None:
