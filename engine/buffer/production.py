@@ -47,7 +47,7 @@ def create_production_app(strategy: type[Strategy], settings: Settings, *, runs_
     http = httpx.AsyncClient(timeout=None, limits=httpx.Limits(max_connections=None, max_keepalive_connections=100))
     entropy = random.Random()  # seeded by the operating system
     name = f"f-{entropy.getrandbits(32):08x}"  # its calls carry it, so it differs from every other process's
-    tracking = Tracking(redis, name, _wall_clock, settings.track_ttl_seconds)
+    tracking = Tracking(redis, name, wall_clock, settings.track_ttl_seconds)
     enabled = settings.enable_buffer_monitoring
     monitoring = Monitoring(enabled=enabled, monotonic=time.monotonic, tracking=tracking if enabled else None)
     runtime = Runtime(
@@ -55,7 +55,7 @@ def create_production_app(strategy: type[Strategy], settings: Settings, *, runs_
         settings=settings,
         redis=_observed(redis, monitoring),
         http=http,
-        clock=_wall_clock,
+        clock=wall_clock,
         random=entropy,
         record=monitoring,
     )
@@ -80,7 +80,8 @@ def create_production_app(strategy: type[Strategy], settings: Settings, *, runs_
     return create_app(function, settings, lifespan=lifespan, routes=routes, record=monitoring)
 
 
-def _wall_clock() -> datetime:
+def wall_clock() -> datetime:
+    """This machine's time, in UTC."""
     return datetime.now(UTC)
 
 

@@ -46,3 +46,10 @@ class Strategy(ABC):
     async def backlog(self) -> Backlog | None:
         """What waits, for the metrics; asked for at each scrape, so it must be cheap. None: it cannot be told cheaply."""
         return None
+
+    async def drain(self) -> int | None:
+        """Hand over everything now, due or not, while no function takes messages: before a rollback.
+
+        Returns how many conversations are left with something unfinished. None: the design has no such way.
+        """
+        return None

@@ -31,6 +31,7 @@ COMMANDS = {
     "track": "engine.cli.track:track",
     "doctor": "engine.cli.doctor:doctor",
     "dead-letters": "engine.cli.dead_letters:app",
+    "drain": "engine.cli.drain:drain",
 }
 
 #: Library → the extra that brings it.

@@ -220,6 +220,28 @@ async def test_a_stop_finishes_what_it_can_and_gives_back_the_rest(
     assert "secret text" not in told
 
 
+async def test_a_drain_hands_over_what_a_stopped_service_has_buffered(
+    server: EmbeddedServer, capsys: pytest.CaptureFixture[str]
+) -> None:
+    processor, url = await processor_of(0.01)
+
+    def served_and_stopped() -> None:
+        with serving(server.url, "--set", "BUFFER_DELAY_MS=600000") as serve:
+            assert serve.post(message(1, "drained")).status_code == 200
+            assert serve.stop()[0] == 0
+
+    async def drain(*options: str) -> int:
+        return await asyncio.to_thread(main, ["drain", "--redis-url", server.url, "--processor-url", url, *options])
+
+    await asyncio.to_thread(served_and_stopped)
+    assert await drain() == 0
+    await processor.stop()
+    assert ("bot", "drained", "m1") in processor.effects
+    assert "0 conversations are left" in capsys.readouterr().out
+    assert await drain("--strategy", "lock") == 2
+    assert "can not be drained" in capsys.readouterr().err
+
+
 def test_a_message_that_nobody_knows_is_one_line(server: EmbeddedServer, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["track", "never-seen", "--redis-url", server.url]) == 2
     assert "never-seen" in capsys.readouterr().err

@@ -174,7 +174,7 @@ class Machine(Stepping):
         if self._strategy.name == "lease":
             for side in self._sides:
                 side.processor_fails = fails
-            self._step(lambda side, functions: functions[0].drain())  # type: ignore[attr-defined]  # lease has it
+            self._step(lambda side, functions: functions[0].drain())
 
     @rule(message=messages, drop=st.booleans())
     def fail_until_dead(self, message: Message, drop: bool) -> None:
