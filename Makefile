@@ -5,7 +5,7 @@ STAMP := .venv/.installed
 export HYPOTHESIS_PROFILE ?= ci
 
 .DEFAULT_GOAL := help
-.PHONY: help install verify report test lint format clean
+.PHONY: help install verify report test lint style types tests format clean
 
 help:  ## this list
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## */\t/' | expand -t 12
@@ -24,13 +24,21 @@ verify: $(STAMP)  ## the main job: every built-in strategy through the scenarios
 report: $(STAMP)  ## charts, tables and one HTML page from .bufferproof/; makes a small set of results first if there are none
 	$(BIN)/bufferproof report
 
-test: lint  ## lint, types and all tests
-	$(BIN)/python -m pytest -n 2 -q
+test: style  ## lint, types and all tests
+	@$(MAKE) --no-print-directory -j 2 types tests
 
-lint: $(STAMP)  ## ruff and mypy
+lint: style types  ## ruff and mypy
+
+style: $(STAMP)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+
+types: $(STAMP)
 	$(BIN)/mypy
+
+# Each process begins with half of the tests, and takes from the other when it has none left.
+tests: $(STAMP)
+	$(BIN)/python -m pytest -n 2 --dist worksteal -q
 
 format: $(STAMP)  ## let ruff repair what it can
 	$(BIN)/ruff check --fix .

@@ -39,6 +39,13 @@ def known_verdicts() -> dict[str, dict[str, dict[str, dict[str, Any]]]]:
     return verdicts
 
 
+def certain(strategy: str, scenario: str) -> tuple[set[str], set[str]]:
+    """The invariants and the races that are certain to be found by a survey of this scenario."""
+    entries = known_verdicts().get(strategy, {}).get(scenario, {})
+    invariants = {invariant for invariant, entry in entries.items() if entry["certain"]}
+    return invariants, {race for entry in entries.values() for race in entry["certain_races"]}
+
+
 def compare(rows: list[dict[str, Any]]) -> list[Difference]:
     """How these verdicts differ from those written down."""
     known = known_verdicts()

@@ -5,7 +5,8 @@ written down as possible.
 
     python -m scenarios.survey [SCENARIO ...] > known_verdicts.json
 
-The test of the known verdicts makes the same survey and compares; a difference is looked at by a person before it is written.
+The tests of the known verdicts make the same runs, by day as many of them as it takes to find what is certain, and compare; a
+difference is looked at by a person before it is written.
 """
 
 import json
@@ -33,7 +34,7 @@ def survey(
 ) -> list[dict[str, Any]]:
     """The verdict rows of all these strategies in all these scenarios."""
     wanted = {
-        Plan(strategy=strategy, scenario=scenario, policy="portfolio", seed=0): _runs(scenario)
+        Plan(strategy=strategy, scenario=scenario, policy="portfolio", seed=0): survey_runs(scenario)
         for strategy in strategies
         for scenario in scenarios
     }
@@ -43,7 +44,8 @@ def survey(
     return rows
 
 
-def _runs(scenario: str) -> int:
+def survey_runs(scenario: str) -> int:
+    """How many runs a survey makes in a scenario."""
     each = SCENARIOS[scenario]
     return min(each.runs, SELDOM_RUNS.get(scenario, MAIN_RUNS if each.main else SURVEY_RUNS))
 

@@ -19,8 +19,11 @@ settings.load_profile(PROFILE)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The corpus first: it takes seconds and says most. And leave the long searches to the nightly run."""
-    items.sort(key=lambda item: item.path.parent != CORPUS)
+    """The corpus first: it takes seconds and says most. Then the slow ones, so that no process is left with one at the end.
+
+    The long searches are left to the nightly run.
+    """
+    items.sort(key=lambda item: (item.path.parent != CORPUS, item.get_closest_marker("slow") is None))
     if PROFILE == "nightly":
         return
     for item in items:

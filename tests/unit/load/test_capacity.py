@@ -21,6 +21,8 @@ from engine.verification import Event
 from scenarios.running import run_case, scheduler_of
 from scenarios.selection import find_strategy
 
+#: A day that is quickly over.
+TWO_HOURS = (0.3, 0.7)
 QUICK = Platform(delay_seconds=8, processor_seconds=(1, 1), cold_start_seconds=0, hop_seconds=0.001)
 
 
@@ -168,7 +170,7 @@ def load_document() -> dict[str, Any]:
 
 
 def test_a_bigger_volume_needs_more_and_a_design_saturates_where_its_peak_needs_all() -> None:
-    document = study(load_document(), offsets, volumes=(2_000, 100_000), profile=PROFILE)
+    document = study(load_document(), offsets, volumes=(2_000, 100_000), profile=TWO_HOURS)
     for small, big in zip(document["rows"][::2], document["rows"][1::2], strict=True):
         assert big["busiest_hour"]["server_busy_share"] > small["busiest_hour"]["server_busy_share"]
         assert big["cost_a_day"]["total"] > 5 * small["cost_a_day"]["total"]
@@ -176,7 +178,10 @@ def test_a_bigger_volume_needs_more_and_a_design_saturates_where_its_peak_needs_
         assert end["messages_a_day"] == min(end["by_server"], end["by_functions"])
 
 
-def test_the_command_writes_its_result_and_shows_the_checks(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_command_writes_its_result_and_shows_the_checks(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("engine.load.capacity.day.PROFILE", TWO_HOURS)
     load = tmp_path / "load.json"
     load.write_text(json.dumps(load_document()))
     arguments = ["capacity", "--load", str(load), "--check", str(load), "--volume", "500", "--out", str(tmp_path)]
