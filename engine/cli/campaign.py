@@ -94,7 +94,8 @@ def campaign(
     try:
         result: CampaignResult = _in_view(run, selection)
     except KeyboardInterrupt:
-        typer.echo(f"stopped; go on with: bufferproof campaign --resume --store {selection['store']}", err=True)
+        # With all that was given: what is no part of the campaign itself, such as --runs and --out, is not in the store.
+        typer.echo(f"stopped; go on with: {selection['command']}{'' if resume else ' --resume'}", err=True)
         raise
     if as_json:
         typer.echo(json.dumps(result.document, indent=1))
@@ -147,11 +148,7 @@ def _show(result: "CampaignResult", out: Path) -> None:
     """What was found, in lines."""
     document = result.document
     for each in document["strategies"]:
-        violated = ", ".join(f"{name} in {count:,} runs" for name, count in each["violations"].items())
-        typer.echo(
-            f"{each['strategy']}: {each['runs']:,} runs, {each['coverage']:,} points covered, "
-            + (f"{each['failures']} different failures: {violated}" if violated else "no violation found")
-        )
+        typer.echo(f"{each['strategy']}: {_found(each)}")
     for failure in document["failures"]:
         if failure["new"] or failure["new_race"]:
             what = "NEW: " if failure["new"] else "by a race that is not written down: "
@@ -162,7 +159,27 @@ def _show(result: "CampaignResult", out: Path) -> None:
                 typer.echo(f"  replay: bufferproof replay {out / failure['trace']}")
     if document["not_replayed"]:
         typer.echo(f"\n{document['not_replayed']} failures could not be replayed: a defect of the harness")
+    known = sum(not failure["new"] and failure["trace"] is not None for failure in document["failures"])
+    if known:
+        typer.echo(
+            f"\n{_counted(known, 'failure')} of a kind that is written down: {out / 'campaign'}/ has a trace of each"
+        )
     typer.echo(
-        f"\n{document['runs']:,} runs of {document['messages']:,} messages in {document['rounds']} rounds,"
-        f" {document['runs_per_s']:,} runs/s, {document['coverage']:,} points covered, seed {document['seed']}"
+        f"\n{_counted(document['runs'], 'run')} of {_counted(document['messages'], 'message')} in"
+        f" {_counted(document['rounds'], 'round')}, {document['runs_per_s']:,} runs/s, {document['coverage']:,} points"
+        f" covered, seed {document['seed']}"
     )
+
+
+def _found(row: dict[str, Any]) -> str:
+    if not row["runs"]:
+        return "not run: more --runs or --seconds, or other scenarios"
+    found = f"{_counted(row['runs'], 'run')}, {row['coverage']:,} points covered, "
+    if not row["violations"]:
+        return found + "no violation found"
+    violated = ", ".join(f"{name} in {_counted(count, 'run')}" for name, count in row["violations"].items())
+    return f"{found}{_counted(row['failures'], 'different failure')}: {violated}"
+
+
+def _counted(count: int, what: str) -> str:
+    return f"{count:,} {what}{'' if count == 1 else 's'}"

@@ -1,6 +1,7 @@
 """A Dask cluster as the place where a campaign's tasks are done: the extra `dask`."""
 
 import importlib
+import re
 from concurrent.futures import Future
 from typing import Any
 
@@ -9,6 +10,7 @@ from scenarios.campaign.child import work_in_child
 from scenarios.campaign.work import Outcome, Task
 
 CONNECT_SECONDS = 10
+_ADDRESS = re.compile(r"((tcp|tls|ws|wss|ucx)://)?\S+:\d+")
 
 
 class Cluster:
@@ -18,6 +20,9 @@ class Cluster:
     """
 
     def __init__(self, address: str) -> None:
+        if not _ADDRESS.fullmatch(address):
+            # Said here: a client that could not even begin to connect reports that a second time when it is collected.
+            raise UsageError(f"--dask {address}: write it as tcp://HOST:PORT, as `dask scheduler` prints it")
         # It ships no types.
         distributed: Any = importlib.import_module("distributed")
         try:

@@ -1,0 +1,88 @@
+"""What `bufferproof campaign` says: of each strategy, of what is new, and of a wrong call."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from engine.cli import campaign as command
+from engine.cli.main import main
+from scenarios.campaign import CampaignResult
+
+
+def strategy(name: str, runs: int, failures: int = 0, **violations: int) -> dict[str, Any]:
+    return {"strategy": name, "runs": runs, "coverage": 7 * runs, "failures": failures, "violations": violations}
+
+
+def failure(strategy: str, *, new: bool) -> dict[str, Any]:
+    return {
+        "strategy": strategy,
+        "invariant": "no_loss",
+        "cause": "expired_buffer",
+        "scenario": "ttl",
+        "explanation": "m1 was accepted at 0.000 s and never handed over",
+        "new": new,
+        "new_race": False,
+        "trace": f"campaign/{strategy}.json",
+    }
+
+
+DOCUMENT: dict[str, Any] = {
+    "strategies": [strategy("lease", 1), strategy("lock", 2_000, 2, no_loss=1, order=30), strategy("lua", 0)],
+    "failures": [failure("lock", new=False), failure("mine", new=True)],
+    "not_replayed": 0,
+    "runs": 2_001,
+    "messages": 9_000,
+    "rounds": 1,
+    "runs_per_s": 90.5,
+    "coverage": 14_007,
+    "seed": 3,
+    "completed": 2_001,
+}
+
+
+def test_it_says_what_each_strategy_did_and_what_is_new(capsys: pytest.CaptureFixture[str]) -> None:
+    command._show(CampaignResult(DOCUMENT, "digest"), Path("out"))
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == "lease: 1 run, 7 points covered, no violation found"
+    assert lines[1].endswith("2 different failures: no_loss in 1 run, order in 30 runs")
+    assert lines[2].startswith("lua: not run")
+    assert "NEW: mine violates no_loss (expired_buffer) in ttl" in lines
+    assert "  replay: bufferproof replay out/campaign/mine.json" in lines
+    assert "1 failure of a kind that is written down: out/campaign/ has a trace of each" in lines
+    assert lines[-1] == "2,001 runs of 9,000 messages in 1 round, 90.5 runs/s, 14,007 points covered, seed 3"
+
+
+def test_it_ends_with_1_at_what_is_new_and_with_3_if_nothing_completed() -> None:
+    assert CampaignResult(DOCUMENT, "").exit_status == 1
+    assert CampaignResult({**DOCUMENT, "failures": DOCUMENT["failures"][:1]}, "").exit_status == 0
+    assert CampaignResult({**DOCUMENT, "failures": [], "completed": 0}, "").exit_status == 3
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--strategy", "nope"], "unknown strategy nope"),
+        (["--explore", "dpor"], "a campaign samples runs by"),
+        (["--resume"], "leave --resume out to begin one"),
+        (["--dask", "here"], "write it as tcp://HOST:PORT"),
+        (["--dask", "tcp://127.0.0.1:8786", "--jobs", "2"], "exclude each other"),
+        (["--corpus", "corpus"], "corpus/broken.json: this is no trace"),
+        (["--store", "broken.sqlite", "--runs", "1"], "this is no store of a campaign"),
+    ],
+)
+def test_a_wrong_call_is_one_line_and_2(
+    arguments: list[str],
+    said: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("corpus").mkdir()
+    Path("corpus/broken.json").write_text("{}", "utf-8")
+    Path("broken.sqlite").write_text("no database, " * 100, "utf-8")
+    assert main(["campaign", *arguments]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert said in line
+    assert not Path(".bufferproof").exists()
