@@ -2,11 +2,14 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from typing import TypeVar
 
 from engine.buffer.errors import HandOverError
 from engine.buffer.model import Conversation, Delivery, Message, Receipt
 from engine.buffer.runtime import Recorder, Runtime, describe
 from engine.buffer.strategy import Strategy
+
+T = TypeVar("T")
 
 
 class Function:
@@ -42,7 +45,7 @@ class Function:
     async def receive(self, message: Message) -> int:
         """A webhook call. Returns the HTTP status: 200 if the message was accepted, 503 if not."""
         try:
-            receipt = await self.strategy.receive(message)
+            receipt = _checked(await self.strategy.receive(message), Receipt, "receive")
         except Exception as error:  # raising means: not accepted
             self._record("receive.failed", error=describe(error))
             return 503
@@ -61,7 +64,14 @@ class Function:
     async def deliver(self, conversation: Conversation) -> tuple[int, Delivery]:
         """A delivery call. Returns the HTTP status (500 if the strategy raised) and the strategy's answer."""
         try:
-            return 200, await self.strategy.deliver(conversation)
+            return 200, _checked(await self.strategy.deliver(conversation), Delivery, "deliver")
         except Exception as error:  # raising means 500
             self._record("deliver.failed", error=describe(error))
             return 500, Delivery(success=False)
+
+
+def _checked(answer: T, kind: type[T], method: str) -> T:
+    """The answer, if it is of its kind. Raises `TypeError`: a forgotten `return` must not look like a crash of the service."""
+    if not isinstance(answer, kind):
+        raise TypeError(f"{method}() must return a {kind.__name__}, not {type(answer).__name__}")
+    return answer

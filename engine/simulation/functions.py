@@ -2,16 +2,20 @@
 
 import asyncio
 import random
+import traceback
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
+from engine.buffer.errors import UsageError
 from engine.buffer.function import Function
-from engine.buffer.runtime import Runtime
+from engine.buffer.runtime import Runtime, describe
 from engine.buffer.strategy import Strategy
 from engine.exploration.scheduler import Choices
 from engine.simulation.agenda import Agenda, Step
 from engine.simulation.case import Case
 from engine.simulation.faults import LONGEST_PAUSE_MS, Faults
+from engine.simulation.files import is_design_file
 from engine.simulation.http import Call, Network
 from engine.simulation.loop import SimLoop, where
 from engine.simulation.plain import by_conversation, plain_value
@@ -117,7 +121,7 @@ class Functions:
             random=random.Random(f"{process.name}/{self._case.scenario}" + (f"/{seed}" if seed else "")),
             record=record,
         )
-        process.function = Function(strategy(runtime), runtime, record, runs_cleanup=process.runs_cleanup)
+        process.function = Function(made(strategy, runtime), runtime, record, runs_cleanup=process.runs_cleanup)
         outfit.serve(process.function)
         process.app = outfit.app
         process.function.start_periodic()
@@ -269,3 +273,15 @@ class Functions:
             lambda: self._retire(process),
             self._agenda.now_ms + self._case.retire_after_ms,
         )
+
+
+def made(strategy: type[Strategy], runtime: Runtime) -> Strategy:
+    """An instance for a function. Raises `UsageError` if the constructor raises: no run can begin with that."""
+    try:
+        return strategy(runtime)
+    except UsageError:
+        raise
+    except Exception as error:
+        frames = [each for each in traceback.extract_tb(error.__traceback__) if is_design_file(each.filename)]
+        where = f" ({Path(frames[-1].filename).name}:{frames[-1].lineno})" if frames else ""
+        raise UsageError(f"the constructor of {strategy.__name__} raised {describe(error)}{where}: repair it") from None

@@ -2,13 +2,16 @@
 
 While a run goes on, `time.*`, `datetime.now`, the global `random`, `uuid1`/`uuid4` and `os.urandom` are replaced, in
 their modules and in the globals of strategy modules that imported them by name. A call from library code gets the
-virtual time or a seeded value; a call from strategy code is caught, with file and line.
+virtual time or a seeded value; a call from strategy code is caught, with file and line. So is a thread, a process or a
+connection of the strategy's own, by whatever library it makes one.
 """
 
 import datetime as dt
 import os
 import random as random_module
 import secrets
+import socket
+import subprocess
 import sys
 import threading
 import time as time_module
@@ -17,10 +20,10 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType, FunctionType, ModuleType
-from typing import Any
+from typing import Any, NoReturn
 
 from engine.buffer.errors import UsageError
-from engine.simulation.files import is_strategy_file
+from engine.simulation.files import is_design_file, is_strategy_file
 
 _RANDOM_NAMES = tuple(
     name
@@ -32,6 +35,16 @@ _CLOCKS = ("time", "monotonic", "perf_counter", "process_time", "thread_time", "
 _PLAIN_CLOCKS = frozenset({"time.time", "time.monotonic", "time.perf_counter"})
 #: These read the clock only if they are not given a time; the number says after how many arguments that one comes.
 _OF_A_TIME = {"time.gmtime": 0, "time.localtime": 0, "time.ctime": 0, "time.asctime": 0, "time.strftime": 1}
+THREAD = "starts a thread", "use runtime.start() instead"
+CONNECTION = "opens a connection of its own", "use runtime.redis, post_delivery() and hand_over() instead"
+PROCESS = "starts a process", "leave it out"
+_REFUSED = {
+    "Thread.start": THREAD,
+    "socket.connect": CONNECTION,
+    "socket.connect_ex": CONNECTION,
+    "socket.getaddrinfo": CONNECTION,
+    "Popen.__init__": PROCESS,
+}
 
 
 class NondeterminismError(UsageError):
@@ -89,6 +102,8 @@ class Guard:
             return self._datetime_class()
         if name == "random.Random":
             return self._random_class()
+        if name in _REFUSED:
+            return self._refusal(name, original)
         simulated = self._simulated(name, original)
         guard = self
 
@@ -192,6 +207,23 @@ class Guard:
 
         return GuardedRandom
 
+    def _refusal(self, name: str, original: Any) -> Callable[..., Any]:
+        guard = self
+
+        def refused(*args: Any, **kwargs: Any) -> Any:
+            if threading.get_ident() == guard._thread and _design_frame() is not None:
+                guard.refuse(*_REFUSED[name])
+            return original(*args, **kwargs)
+
+        return refused
+
+    def refuse(self, what: str, instead: str) -> NoReturn:
+        """Catch what a strategy must not do, and stop it there; it is said at the end of the run, if it is swallowed."""
+        frame = _design_frame()
+        where = f"{Path(frame.f_code.co_filename).name}:{frame.f_lineno}" if frame is not None else "the strategy"
+        self._caught.append(f"{where} {what}, which no run can reproduce: {instead}")
+        raise NondeterminismError(self._caught[-1])
+
     def _check(self, name: str, frame: FrameType) -> None:
         filename = frame.f_code.co_filename
         if not is_strategy_file(filename):
@@ -203,11 +235,19 @@ class Guard:
         self._caught.append(f"{where} calls {name}(), which no run can reproduce: use {use} instead")
 
 
+def _design_frame() -> FrameType | None:
+    """The innermost frame of a design's own code that is at work."""
+    frame: FrameType | None = sys._getframe(2)
+    while frame is not None and not is_design_file(frame.f_code.co_filename):
+        frame = frame.f_back
+    return frame
+
+
 def _originals() -> list[tuple[str, Any]]:
     return [(f"{module.__name__}.{name}", original) for module, name, original in _PLACES]
 
 
-_PLACES: list[tuple[ModuleType, str, Any]] = [
+_PLACES: list[tuple[ModuleType | type, str, Any]] = [
     *(
         (time_module, name, getattr(time_module, name))
         for name in (*_CLOCKS, *(f"{clock}_ns" for clock in _CLOCKS), *(name[5:] for name in _OF_A_TIME), "sleep")
@@ -219,6 +259,11 @@ _PLACES: list[tuple[ModuleType, str, Any]] = [
     (uuid, "uuid1", uuid.uuid1),
     (uuid, "uuid4", uuid.uuid4),
     (os, "urandom", os.urandom),
+    (threading.Thread, "start", threading.Thread.start),
+    (socket.socket, "connect", socket.socket.connect),
+    (socket.socket, "connect_ex", socket.socket.connect_ex),
+    (socket, "getaddrinfo", socket.getaddrinfo),
+    (subprocess.Popen, "__init__", subprocess.Popen.__init__),
     *((secrets, name, getattr(secrets, name)) for name in ("token_hex", "token_bytes", "token_urlsafe", "randbelow")),
 ]
 

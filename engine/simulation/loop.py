@@ -9,14 +9,18 @@ import contextvars
 from collections import deque
 from collections.abc import AsyncGenerator, Callable, Coroutine
 from math import ceil
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from engine.simulation.agenda import Agenda, Step
 from engine.simulation.bounds import Bounds
 from engine.simulation.files import is_design_file
+from engine.simulation.guard import CONNECTION, PROCESS, THREAD
 
 if TYPE_CHECKING:
     from engine.simulation.process import Process
+
+#: The only host there is, for connections.
+REDIS_HOST = "redis.internal"
 
 #: How often a coroutine that awaits in its `finally` is closed again.
 CLOSINGS = 100
@@ -24,6 +28,10 @@ CLOSINGS = 100
 _ENDS_A_SLEEP: Any = asyncio.futures._set_result_unless_cancelled  # type: ignore[attr-defined]
 
 OWNER: "contextvars.ContextVar[Process | None]" = contextvars.ContextVar("owner", default=None)
+
+
+def _refuse(what: str, instead: str) -> NoReturn:
+    raise RuntimeError(f"the program {what}, which cannot be simulated: {instead}")
 
 
 class SimHandle:
@@ -122,6 +130,7 @@ class SimLoop(asyncio.AbstractEventLoop):
         self._closed = False
         self._made = 0
         self.connect: Callable[..., Coroutine[Any, Any, Any]] | None = None
+        self.refuse: Callable[[str, str], NoReturn] = _refuse
         self.errors: list[str] = []
         agenda.drain = self.drain
 
@@ -237,13 +246,25 @@ class SimLoop(asyncio.AbstractEventLoop):
 
     async def create_connection(self, protocol_factory: Any, host: Any = None, port: Any = None, **_: Any) -> Any:
         """A connection of the simulated network; only Redis is there."""
+        if host != REDIS_HOST:
+            self.refuse(*CONNECTION)
         if self.connect is None:
             raise ConnectionRefusedError(f"nothing listens at {host}:{port} in the simulation")
         return await self.connect(protocol_factory)
 
     def run_in_executor(self, executor: Any, func: Any, *args: Any) -> Any:  # type: ignore[override]
         """Threads have no place in a deterministic run."""
-        raise RuntimeError("threads cannot be simulated: a strategy must not use run_in_executor or to_thread")
+        self.refuse(*THREAD)
+
+    async def create_unix_connection(self, protocol_factory: Any, path: Any = None, **_: Any) -> Any:
+        """Nothing listens there."""
+        self.refuse(*CONNECTION)
+
+    async def subprocess_exec(self, protocol_factory: Any, *args: Any, **_: Any) -> Any:
+        """Nor have processes."""
+        self.refuse(*PROCESS)
+
+    subprocess_shell = subprocess_exec
 
     # -- the rest of the protocol ------------------------------------------------------------------------------------
 

@@ -19,7 +19,7 @@ from engine.buffer.function import Function
 from engine.buffer.service import create_app
 from engine.buffer.settings import Settings
 from engine.simulation.http import Network, SimTransport
-from engine.simulation.loop import SimLoop
+from engine.simulation.loop import REDIS_HOST, SimLoop
 from engine.simulation.process import Process
 
 
@@ -51,7 +51,7 @@ def _template() -> "redis.asyncio.Redis":
 def _connection_pool() -> redis.asyncio.ConnectionPool:
     return redis.asyncio.ConnectionPool(
         connection_class=ClientConnection,
-        host="redis.internal",
+        host=REDIS_HOST,
         socket_timeout=5,
         socket_connect_timeout=5,
         retry=Retry(NoBackoff(), 0),

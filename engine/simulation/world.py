@@ -63,6 +63,7 @@ class World:
         coarse = None if case.holds_max is None else Coarse(case.holds_max, case.holds_until_ms)
         self.agenda = Agenda(self.choices, arrivals | set(case.instants_ms), self.bounds, coarse=coarse)
         self.loop = SimLoop(self.agenda, self.bounds)  # type: ignore[abstract]  # it has what is used of a loop
+        self.loop.refuse = _GUARD.refuse
         self.record = Recorder(lambda: self.agenda.now_ms, by_instant=coarse is not None)
         self.faults = Faults(case, self.choices, self.record, lambda: self.agenda.now_ms, self.agenda.touch)
         self.server = server or RedisServer(_POOL)

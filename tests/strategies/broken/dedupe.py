@@ -194,9 +194,7 @@ class ArmsAfterwards(Core):
 class MarkersStay(Core):
     """Markers have no end."""
 
-    SETTLE: ClassVar[str] = changed(
-        Core.SETTLE, "for i = 4, #KEYS do redis.call('EXPIRE', KEYS[i], ARGV[4]) end\n", ""
-    )
+    SETTLE: ClassVar[str] = changed(Core.SETTLE, "for i = 4, #KEYS do redis.call('EXPIRE', KEYS[i], ARGV[4]) end\n", "")
 
 
 class StateStays(Core):

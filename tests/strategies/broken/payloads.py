@@ -183,7 +183,9 @@ class FloatsBecomeWhole(WithoutData):
 
     def data_of(self, data: Any) -> Any:
         """As JavaScript writes them."""
-        return json.loads(json.dumps(data), parse_float=lambda text: int(float(text)) if float(text).is_integer() else float(text))
+        return json.loads(
+            json.dumps(data), parse_float=lambda text: int(float(text)) if float(text).is_integer() else float(text)
+        )
 
 
 class DataAsText(WithoutData):

@@ -177,7 +177,7 @@ class PatternOfTheName(Core):
         """DEL of whatever KEYS finds."""
         await super().settle(name, fence, messages, back_off_ms)
         instance, phone = json.loads(name)
-        async for key in self.runtime.redis.scan_iter(match=f'pending:*{phone}*'):
+        async for key in self.runtime.redis.scan_iter(match=f"pending:*{phone}*"):
             await self.runtime.redis.delete(key)
 
 
@@ -226,14 +226,18 @@ class SortedSetOfTexts(Core):
     """The buffer is a sorted set of payloads without their ids: the same text twice is there once."""
 
     ADD = changed(Core.ADD, "redis.call('RPUSH', KEYS[2], ARGV[2])", "redis.call('ZADD', KEYS[2], now, ARGV[2])")
-    CLAIM: ClassVar[str] = changed(Core.CLAIM, "redis.call('LRANGE', KEYS[4], 0, -1)", "redis.call('ZRANGE', KEYS[4], 0, -1)")
+    CLAIM: ClassVar[str] = changed(
+        Core.CLAIM, "redis.call('LRANGE', KEYS[4], 0, -1)", "redis.call('ZRANGE', KEYS[4], 0, -1)"
+    )
 
 
 class SetOfPayloads(Core):
     """The buffer is a set."""
 
     ADD = changed(Core.ADD, "RPUSH", "SADD")
-    CLAIM: ClassVar[str] = changed(Core.CLAIM, "redis.call('LRANGE', KEYS[4], 0, -1)", "redis.call('SMEMBERS', KEYS[4])")
+    CLAIM: ClassVar[str] = changed(
+        Core.CLAIM, "redis.call('LRANGE', KEYS[4], 0, -1)", "redis.call('SMEMBERS', KEYS[4])"
+    )
 
 
 class ThroughCjson(Core):

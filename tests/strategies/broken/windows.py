@@ -122,19 +122,29 @@ class TwoAtATime(Core):
 class KeepsTheNewestTen(Core):
     """A buffer keeps its newest ten messages."""
 
-    ADD = changed(Core.ADD, "ARGV[2])\n  redis.call('ZADD'", "ARGV[2])\n  redis.call('LTRIM', KEYS[2], -10, -1)\n  redis.call('ZADD'")
+    ADD = changed(
+        Core.ADD,
+        "ARGV[2])\n  redis.call('ZADD'",
+        "ARGV[2])\n  redis.call('LTRIM', KEYS[2], -10, -1)\n  redis.call('ZADD'",
+    )
 
 
 class KeepsTheFirstFifty(Core):
     """A buffer is full with fifty messages."""
 
-    ADD = changed(Core.ADD, "ARGV[2])\n  redis.call('ZADD'", "ARGV[2])\n  redis.call('LTRIM', KEYS[2], 0, 49)\n  redis.call('ZADD'")
+    ADD = changed(
+        Core.ADD,
+        "ARGV[2])\n  redis.call('ZADD'",
+        "ARGV[2])\n  redis.call('LTRIM', KEYS[2], 0, 49)\n  redis.call('ZADD'",
+    )
 
 
 class ReadsTheFirstHundred(Core):
     """A batch is read up to its hundredth message."""
 
-    CLAIM: ClassVar[str] = changed(Core.CLAIM, "redis.call('LRANGE', KEYS[4], 0, -1)", "redis.call('LRANGE', KEYS[4], 0, 99)")
+    CLAIM: ClassVar[str] = changed(
+        Core.CLAIM, "redis.call('LRANGE', KEYS[4], 0, -1)", "redis.call('LRANGE', KEYS[4], 0, 99)"
+    )
 
 
 class NewestFirst(Core):
