@@ -1,6 +1,8 @@
 """Verdicts as a JUnit file: a test case for each strategy, scenario and invariant, so that any CI shows them."""
 
+import shlex
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree as ET
 
@@ -16,7 +18,7 @@ def junit(results: Results) -> str:
             name = row["strategy"]
             if name not in suites:
                 suites[name] = ET.SubElement(root, "testsuite", name=name)
-            _case(suites[name], row)
+            _case(suites[name], row, results.folder)
     for element in (*suites.values(), root):
         cases = list(element.iter("testcase"))
         element.set("tests", str(len(cases)))
@@ -27,7 +29,7 @@ def junit(results: Results) -> str:
     return '<?xml version="1.0" encoding="UTF-8"?>\n' + ET.tostring(root, encoding="unicode") + "\n"
 
 
-def _case(suite: ET.Element, row: Mapping[str, Any]) -> None:
+def _case(suite: ET.Element, row: Mapping[str, Any], folder: Path) -> None:
     case = ET.SubElement(
         suite, "testcase", classname=_plain(f"{row['strategy']}.{row['scenario']}"), name=row["invariant"]
     )
@@ -41,7 +43,7 @@ def _case(suite: ET.Element, row: Mapping[str, Any]) -> None:
     elif row["verdict"] == "violated":
         failure = ET.SubElement(case, "failure", message=f"violated in {of}", type="violated")
         if row.get("trace"):
-            failure.text = _plain(f"bufferproof replay {row['trace']}")
+            failure.text = _plain(f"bufferproof replay {shlex.quote(str(folder / row['trace']))}")
 
 
 def _plain(text: str) -> str:

@@ -1,5 +1,6 @@
 """A counterexample as a page: one self-contained HTML file, made of a trace document and nothing else."""
 
+import shlex
 from collections.abc import Mapping, Sequence
 from importlib import resources
 from pathlib import Path
@@ -54,7 +55,7 @@ def page(trace: Mapping[str, Any], *, replay: str = "") -> str:
         cause=violation["cause"],
         explanation=violation["explanation"],
         in_order=in_order_except(trace["exceptions"]),
-        replay=replay,
+        replay=shlex.quote(replay) if replay else "",
         messages=[event for event in trace["history"] if event["event"] == "webhook.sent"],
         start=diagram.start_ms,
         picture=Markup(svg(diagram, foot=False)),

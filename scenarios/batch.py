@@ -15,6 +15,7 @@ from engine.simulation.case import Case
 from engine.verification import Verdict, judge
 from scenarios.running import Run, run_case
 from scenarios.selection import find_scenario, find_strategy
+from scenarios.trace import short
 
 HEAL_MS = (20_000, 60_000, 200_000, 700_000)
 RATES = (0.01, 0.03, 0.1)
@@ -32,15 +33,21 @@ class Plan:
     faults: tuple[str, ...] | None = None
     fault_budget: int | None = None
 
+    @property
+    def stream(self) -> str:
+        """The name of the stream that this plan's choices are drawn from: no folder is part of it."""
+        return f"{self.seed}/{short(self.strategy)}/{short(self.scenario)}"
+
     def case(self, run: int) -> Case | None:
         """The case of run number `run`; None: the scenario does not concern this strategy."""
         first = group_start(self.policy, run)
-        rng = random.Random(f"{self.seed}/{self.scenario}/{first}")
+        stream = f"{self.seed}/{short(self.scenario)}/{first}"
+        rng = random.Random(stream)
         case = find_scenario(self.scenario).sample(rng, find_strategy(self.strategy).name)
         if case is None:
             return None
         # From a stream of its own, so that it disturbs no other draw.
-        random_seed = random.Random(f"{self.seed}/{self.scenario}/{first}/strategy").getrandbits(32)
+        random_seed = random.Random(f"{stream}/strategy").getrandbits(32)
         settings = {**case.settings, **dict(self.settings)}
         case = replace(case, scenario=self.scenario, settings=settings, random_seed=random_seed)
         return self._with_faults(case, rng)
@@ -150,7 +157,7 @@ def run_batch(
     """Run the runs `start..stop-1` of a plan. `observe` is called with every run's history."""
     strategy = find_strategy(plan.strategy)
     tally = Tally()
-    sampler = Sampler(plan.policy, f"{plan.seed}/{plan.strategy}/{plan.scenario}", shares)
+    sampler = Sampler(plan.policy, plan.stream, shares)
     for number in range(sampler.first_needed(start), stop):
         case = plan.case(number)
         if case is None:

@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from engine.buffer.files import write_whole
 from engine.exploration import Replay
 from engine.simulation.case import Case, Sending
 from engine.simulation.world import settings_of
@@ -59,8 +60,7 @@ def retry_ttl_grid(
     for name, calls in parts.items():
         document[name], results = results[: len(calls)], results[len(calls) :]
     if out is not None:
-        out.mkdir(parents=True, exist_ok=True)
-        (out / "retry_ttl_grid.json").write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
+        write_whole(out / "retry_ttl_grid.json", json.dumps(document, indent=1) + "\n")
     return document
 
 

@@ -7,6 +7,7 @@ For property tests, also of projects that bring their own design:
         check(interleaving, MyStrategy, "no_loss")
 """
 
+import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -125,6 +126,6 @@ def check(
                 history=run.history,
                 events=violation.events,
             ).write(path)
-            note(f"replay: bufferproof replay {path}")
-            text += f"\nreplay: bufferproof replay {path}"
+            note(f"replay: bufferproof replay {shlex.quote(str(path))}")
+            text += f"\nreplay: bufferproof replay {shlex.quote(str(path))}"
         raise AssertionError(text)

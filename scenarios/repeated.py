@@ -59,7 +59,7 @@ def histories(plan: Plan, start: int, stop: int) -> Iterator[History | None]:
         yield from _searched(plan, start, stop)
         return
     strategy = find_strategy(plan.strategy)
-    sampler = Sampler(plan.policy, f"{plan.seed}/{plan.strategy}/{plan.scenario}")
+    sampler = Sampler(plan.policy, plan.stream)
     for number in range(sampler.first_needed(start), stop):
         case = plan.case(number)
         history = None if case is None else run_case(case, strategy, sampler.begin(number)[1]).history

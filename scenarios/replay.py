@@ -73,11 +73,12 @@ def replay(path: Path | str, redact: bool = False) -> Replay:
 
 
 def strategy_of(trace: Trace, path: Path) -> type[Strategy]:
-    """The trace's strategy; a file is looked for from the working directory, then from the trace."""
+    """The trace's strategy; a file is looked for from the working directory, then from the trace's folders upwards."""
     spec = trace.strategy
     file, colon, name = spec.rpartition(":")
-    if colon and file.endswith(".py") and not Path(file).is_file() and (path.parent / file).is_file():
-        spec = f"{path.parent / file}:{name}"
+    if colon and file.endswith(".py"):
+        folders = [Path(), *path.absolute().parents]
+        spec = next((f"{folder / file}:{name}" for folder in folders if (folder / file).is_file()), spec)
     try:
         return find_strategy(spec)
     except UsageError as error:

@@ -1,11 +1,13 @@
 """What `verify` found: the result document of the contract, the counterexamples, and the exit status."""
 
 import json
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from engine.buffer.files import write_whole
 from engine.verification import INVARIANTS, Verdict
 from scenarios.batch import Plan, Tally
 from scenarios.expectations import Difference
@@ -57,9 +59,21 @@ class Result:
         return UNDECIDED if any(row["verdict"] == Verdict.UNKNOWN and row["applicable_runs"] for row in rows) else HELD
 
     def write(self, out: Path) -> None:
-        """Write `results.json`."""
-        out.mkdir(parents=True, exist_ok=True)
-        (out / "results.json").write_text(json.dumps(self.document, indent=1) + "\n", encoding="utf-8")
+        """Write `results.json`; traces of the results that stood there before and are no longer named are removed."""
+        before = traces_of(out / "results.json")
+        write_whole(out / "results.json", json.dumps(self.document, indent=1) + "\n")
+        for name in before - traces_of(out / "results.json"):
+            (out / name).unlink(missing_ok=True)
+
+
+def traces_of(results: Path) -> set[str]:
+    """The traces that a `results.json` names, as `traces/….json`; none if there is no such file, or it is no such one."""
+    try:
+        rows = json.loads(results.read_text(encoding="utf-8"))["rows"]
+        names = {str(name) for row in rows for name in (row["trace"], *row["causes"].values()) if name is not None}
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        return set()
+    return {name for name in names if re.fullmatch(r"traces/[\w-]+\.json", name, re.ASCII)}
 
 
 def result_document(
@@ -76,7 +90,7 @@ def result_document(
     elapsed = max(elapsed_s, 0.001)
     return {
         "schema": 1,
-        "kind": "results",
+        "kind": "verify",
         "rows": [
             _row(plan, tally, invariant, traces.get((plan, invariant), {}))
             for plan, tally in tallies.items()

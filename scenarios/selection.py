@@ -2,11 +2,10 @@
 
 import difflib
 import functools
-import importlib.util
-import sys
+import importlib
 from pathlib import Path
 
-from engine.buffer.catalogue import BUILT_IN, load_strategy
+from engine.buffer.catalogue import BUILT_IN, load_file, load_strategy
 from engine.buffer.errors import UsageError
 from engine.buffer.strategy import Strategy
 from engine.exploration import SAMPLED, SEARCHES
@@ -52,19 +51,8 @@ def find_scenario(spec: str) -> Scenario:
 
 
 def _scenario_in(path: Path, name: str, spec: str) -> Scenario:
-    if not path.is_file():
-        raise UsageError(f"scenario {spec}: there is no file {path}: check the path")
-    module_spec = importlib.util.spec_from_file_location(f"bufferproof_scenario_{path.stem}", path)
-    assert module_spec is not None
-    assert module_spec.loader is not None
-    module = importlib.util.module_from_spec(module_spec)
-    sys.modules[module_spec.name] = module
-    try:
-        module_spec.loader.exec_module(module)
-    except Exception as error:
-        text = " ".join(str(error).split())
-        raise UsageError(f"scenario {spec} does not import: {type(error).__name__}: {text}") from None
-    found = getattr(module, name, None)
+    module = load_file(path.expanduser(), f"scenario {spec}")
+    found = vars(module).get(name)
     if not isinstance(found, Scenario):
         there = ", ".join(n for n, value in vars(module).items() if isinstance(value, Scenario)) or "none"
         raise UsageError(f"scenario {spec}: {path.name} has no Scenario {name}: it has {there}")

@@ -3,13 +3,14 @@
 import json
 import os
 import platform
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
 from engine.buffer.errors import UsageError
+from engine.buffer.files import write_whole
 from engine.simulation.case import Case
 from engine.verification.history import canonical
 from scenarios.running import History
@@ -67,8 +68,7 @@ class Trace:
 
     def write(self, path: Path) -> None:
         """Write the file."""
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(trace_text(self.to_json()), encoding="utf-8")
+        write_whole(path, trace_text(self.to_json()))
 
 
 def read_trace(path: Path) -> Trace:
@@ -140,7 +140,17 @@ def versions() -> dict[str, str]:
 
 def portable(spec: str) -> str:
     """A strategy's or scenario's name as it is written down: files relative to the working directory."""
+    return _with_path(spec, os.path.relpath)
+
+
+def short(spec: str) -> str:
+    """A strategy's or scenario's name without the folders of its file: the same from every working directory."""
+    return _with_path(spec, os.path.basename)
+
+
+def _with_path(spec: str, change: Callable[[str], str]) -> str:
     path, colon, name = spec.rpartition(":")
     if colon and path.endswith(".py"):
-        return f"{os.path.relpath(path)}:{name}"
-    return spec
+        return f"{change(str(Path(path).expanduser()))}:{name}"
+    kind, colon, path = spec.partition(":")
+    return f"{kind}:{change(path)}" if colon and kind == "workload" else spec

@@ -1,9 +1,9 @@
 """Verify: strategies through scenarios, over all cores, to a table of verdicts and the counterexamples behind it."""
 
 import os
-import shutil
+import re
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
@@ -30,7 +30,7 @@ from scenarios.selection import POLICIES, chosen_faults, find_scenario, find_str
 from scenarios.shrink import Counterexample as Small
 from scenarios.shrink import shrink
 from scenarios.told import replayed
-from scenarios.trace import Trace, portable
+from scenarios.trace import Trace, portable, short
 
 BATCH = 25
 #: Trials of one shrinking: thorough for a violation's first scenario, short for the others'.
@@ -90,15 +90,15 @@ def plans_of(
     """What is to be run, checked. Raises `UsageError`."""
     if explore not in POLICIES:
         raise UsageError(f"--explore {explore} is not built yet: there are {', '.join(POLICIES)}")
-    names = list(strategies or BUILT_IN)
+    names = list(dict.fromkeys(portable(spec) for spec in strategies or BUILT_IN))
     for spec in names:
         settings_of(find_strategy(spec), settings)  # a wrong setting is refused before anything runs
     scenarios = _scenarios(scenario_names, workload, main=strategies is None, small=explore in SEARCHES)
     kinds = chosen_faults(list(faults) if faults is not None else None)
     return [
         Plan(
-            strategy=portable(spec),
-            scenario=scenario,
+            strategy=spec,
+            scenario=portable(scenario),
             policy=explore,
             seed=seed,
             settings=tuple(sorted(settings.items())),
@@ -308,19 +308,21 @@ def _counterexamples(
 
 def trace_name(plan: Plan, invariant: str, cause: str | None) -> str:
     """The file of a trace, relative to the output folder."""
-    words = "-".join((plan.strategy, plan.scenario, cause or invariant))
-    plain = "".join(c if c.isalnum() or c in "-_" else "_" for c in words)
-    return f"traces/{plain}.json" if cause is None else f"traces/{plain}-{invariant}.json"
+    names = "-".join(short(spec)[:80] for spec in (plan.strategy, plan.scenario))
+    plain = re.sub(r"[^\w-]", "_", names, flags=re.ASCII)
+    return f"traces/{plain}-{f'{cause}-{invariant}' if cause else invariant}.json"
 
 
 def _write_traces(found: list[ShownFailure], out: Path | None) -> dict[tuple[Plan, str], dict[str, str]]:
     """Write each trace. Returns for each plan and invariant the files by cause ("" where no race is named)."""
     traces: dict[tuple[Plan, str], dict[str, str]] = {}
-    if out is not None and (out / "traces").is_dir():
-        shutil.rmtree(out / "traces")
+    taken: Counter[str] = Counter()
     for failure in found:
         invariant, cause = failure.found.invariant, failure.found.cause
         name = trace_name(failure.plan, invariant, cause)
+        taken[name] += 1
+        if taken[name] > 1:  # two files of one name in two folders
+            name = f"{name.removesuffix('.json')}-{taken[name]}.json"
         traces.setdefault((failure.plan, invariant), {})[cause or ""] = name
         if out is not None:
             failure.trace.write(out / name)

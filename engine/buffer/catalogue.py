@@ -6,7 +6,7 @@ import importlib
 import inspect
 import sys
 import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -43,7 +43,7 @@ def load_strategy(spec: str) -> type[Strategy]:
         path, class_name = spec, ""
     if not path.endswith(".py"):
         raise UsageError(_unknown(spec))
-    return _class_of(_load_file(Path(path).expanduser(), spec), class_name, spec)
+    return _class_of(load_file(Path(path).expanduser(), f"strategy {spec}"), class_name, spec)
 
 
 def _unknown(spec: str) -> str:
@@ -52,49 +52,61 @@ def _unknown(spec: str) -> str:
     return f"unknown strategy {spec}: {hint}there are {', '.join(BUILT_IN)}, or give path/to/file.py:ClassName"
 
 
-def _load_file(path: Path, spec: str) -> ModuleType:
-    """The module of a strategy file, its folder importable meanwhile, under a name of its own.
+def load_file(path: Path, what: str) -> ModuleType:
+    """The module of a file from outside, its folder importable meanwhile, under a name of its own.
 
     The name is made of the path and the content: the same in every process, and a file that was changed is another
-    module, so a class that is in use stays what it was.
+    module, so a class that is in use stays what it was. A file of a package (its folder has an `__init__.py`) imports
+    as a part of it, relatively too. Raises `UsageError`, which begins with `what`, if it cannot be read or imported.
     """
     path = path.resolve()
     try:
         source = path.read_bytes()
     except OSError as error:
-        raise UsageError(f"strategy {spec}: the file cannot be read ({error.strerror}): check the path") from None
+        raise UsageError(f"{what}: the file cannot be read ({error.strerror}): check the path") from None
     digest = hashlib.sha256(str(path).encode("utf-8", "surrogateescape") + b"\0" + source).hexdigest()
-    name = f"bufferproof_strategy_{digest[:16]}"
+    name = f"bufferproof_file_{digest[:16]}"
     if name in sys.modules:
         return sys.modules[name]
     module = ModuleType(name)
     module.__file__ = str(path)
+    root = path.parent
+    while (root / "__init__.py").is_file():
+        root = root.parent
+    module.__package__ = ".".join(path.parent.relative_to(root).parts)
     sys.modules[name] = module  # before it runs: dataclasses and pickle look it up there
     before = set(sys.modules)
-    sys.path.insert(0, str(path.parent))
+    folders = list(dict.fromkeys([str(path.parent), str(root)]))
+    sys.path[:0] = folders
     try:
         # Compiled here rather than by the import system, whose cache takes two edits within a second for one.
         exec(compile(source, str(path), "exec", dont_inherit=True), module.__dict__)
     except (Exception, SystemExit) as error:
         del sys.modules[name]
-        raise UsageError(f"strategy {spec} does not import: {describe(error)}{_where(error, path)}") from None
+        raise UsageError(f"{what} does not import: {describe(error)}{_where(error, path)}") from None
     finally:
-        sys.path.remove(str(path.parent))
-        _forget_siblings(before, path.parent)
+        for folder in folders:
+            sys.path.remove(folder)
+        _forget_siblings(before, folders)
     return module
 
 
-def _forget_siblings(before: set[str], folder: Path) -> None:
-    """Drop what was imported from the folder, so that another folder's file of the same name is not taken for it."""
-    for name in set(sys.modules) - before:
-        origin = getattr(sys.modules[name], "__file__", None)
-        if origin is not None and Path(origin).is_relative_to(folder):
+def _forget_siblings(before: set[str], folders: Sequence[str]) -> None:
+    """Drop what was imported from the folders, so that another folder's file of the same name is not taken for it.
+
+    What lies deeper, in a virtual environment of the project say, stays: not every library can be imported twice.
+    """
+    new = {name: sys.modules[name] for name in set(sys.modules) - before}
+    for name, module in new.items():
+        top = new.get(name.partition(".")[0], module)
+        places = [getattr(top, "__file__", None), *getattr(top, "__path__", ())]
+        if any(place is not None and str(Path(place).parent) in folders for place in places):
             del sys.modules[name]
 
 
 def _where(error: BaseException, path: Path) -> str:
     if isinstance(error, SyntaxError):
-        return f" (line {error.lineno})" if str(error.lineno) not in str(error) else ""
+        return f" (line {error.lineno})" if error.lineno and str(error.lineno) not in str(error) else ""
     lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == str(path)]
     return f" (line {lines[-1]})" if lines else ""
 

@@ -10,8 +10,10 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 
 from engine.buffer.errors import UsageError
 
-Positive = Annotated[int, Field(gt=0)]
-Natural = Annotated[int, Field(ge=0)]
+#: As much as a timer, an expiry and a date can take: 24 days in ms, 68 years in s.
+_MOST = 2**31 - 1
+Positive = Annotated[int, Field(gt=0, le=_MOST)]
+Natural = Annotated[int, Field(ge=0, le=_MOST)]
 
 
 def _header_safe(secret: SecretStr) -> SecretStr:
@@ -152,4 +154,5 @@ def _checked(cls: type[Settings], values: dict[str, Any]) -> Settings:
         first = error.errors()[0]
         name = str(first["loc"][0]).upper() if first["loc"] else "settings"
         value = "***" if name in _SECRETS else repr(first["input"])
-        raise UsageError(f"{name}={value} is refused: {first['msg'].lower()}") from None
+        said = first["msg"].removeprefix("Value error, ")
+        raise UsageError(f"{name}={value} is refused: {said[:1].lower()}{said[1:]}") from None

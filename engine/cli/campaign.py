@@ -104,6 +104,7 @@ def campaign(
     return result.exit_status
 
 
+@options.prints_aside()
 def _in_view(work: Callable[..., Any], selection: dict[str, Any]) -> Any:
     """Do it, with a live table on a terminal and silently in a pipe."""
     if not sys.stderr.isatty():
@@ -156,7 +157,7 @@ def _show(result: "CampaignResult", out: Path) -> None:
             typer.echo(f"\n{what}{failure['strategy']} violates {failure['invariant']}{cause} in {failure['scenario']}")
             typer.echo(f"  → {failure['explanation']}")
             if failure["trace"]:
-                typer.echo(f"  replay: bufferproof replay {out / failure['trace']}")
+                typer.echo(f"  replay: bufferproof replay {shlex.quote(str(out / failure['trace']))}")
     if document["not_replayed"]:
         typer.echo(f"\n{document['not_replayed']} failures could not be replayed: a defect of the harness")
     known = sum(not failure["new"] and failure["trace"] is not None for failure in document["failures"])

@@ -40,6 +40,7 @@ def capacity(
     options.at_least("--instances", instances, 1)
     for each in volume or ():
         options.at_least("--volume", each, 1)
+    from engine.buffer.files import write_whole
     from engine.load.capacity.day import PROFILE
     from engine.load.capacity.model import Platform
     from engine.load.capacity.study import VOLUMES, Prices, study
@@ -58,8 +59,7 @@ def capacity(
     }
     document = options.in_view(study, selection)
     target = options.folder("--out", out) / "capacity.json"
-    target.parent.mkdir(parents=True, exist_ok=True)
-    target.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
+    write_whole(target, json.dumps(document, indent=1) + "\n")
     typer.echo(json.dumps(document, indent=1) if as_json else shown(document, target))
     return 0
 

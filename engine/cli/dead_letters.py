@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from engine.buffer.lease.dead_letters import DeadLetter, DeadLetters
 
 T = TypeVar("T")
-app = typer.Typer(help="Batches that were given up after all attempts.", no_args_is_help=True)
+app = typer.Typer(help="Batches that were given up after all attempts.")
 
 RedisUrl = Annotated[str | None, typer.Option(help="The Redis server; else REDIS_URL.")]
 Key = Annotated[str, typer.Argument(help="The batch's key, as `list` shows it.")]

@@ -44,6 +44,7 @@ def load(
     _check(rate, seconds, processes, scale)
     options.folder("--out", out)
     from engine.buffer.catalogue import load_strategy
+    from engine.buffer.files import write_whole
     from engine.load.session import Session, all_strategies
     from reports.load_table import load_table
 
@@ -64,10 +65,9 @@ def load(
         redis_url=redis_url,
     )
     found = options.in_view(lambda progress: session.run(progress or _silent), {})
-    out.mkdir(parents=True, exist_ok=True)
     name = "load" + ("-chaos" if chaos else "") + ("-compare" if compare else f"-{Path(strategy).stem}")
     path = out / f"{name}.json"
-    path.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
+    write_whole(path, json.dumps(found, indent=1) + "\n")
     typer.echo(json.dumps(found) if as_json else f"{load_table(found)}\n\nresult: {path}")
     # In a comparison the designs that break are what is to be seen; `lease` is the one that must not.
     judged = [row for row in found["rows"] if not compare or row["strategy"] == "lease"]

@@ -1,17 +1,21 @@
 """The command `bufferproof`: which subcommands there are, and what becomes of their errors.
 
 Exit status everywhere: 0 done or all held, 1 an invariant was violated (or, for `replay`, reproduced), 2 wrong usage, a bad
-file or something that is not there: one line on stderr, never a traceback; 3 undecided.
+file or something that is not there: one line on stderr, never a traceback; 3 undecided. As everywhere in a shell, 130 is an
+interrupt and 141 a reader of the output that went away: neither is a verdict.
 """
 
+import errno
 import importlib
 import importlib.metadata
 import importlib.util
 import io
+import os
 import sys
 import traceback
 from collections.abc import Sequence
-from typing import Annotated
+from pathlib import Path
+from typing import Annotated, TextIO
 
 import typer
 
@@ -49,11 +53,15 @@ EXTRA_OF = {
 USAGE = 2
 UNDECIDED = 3
 INTERRUPTED = 130
+NO_READER = 141
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; returns its exit status. `arguments` default to those of the process."""
     given = list(sys.argv[1:] if arguments is None else arguments)
+    # A process that was started without one of them has None here, which nobody who prints expects.
+    sys.stdout = sys.stdout or _nowhere()
+    sys.stderr = sys.stderr or _nowhere()
     for stream in (sys.stdout, sys.stderr):
         # A conversation's name may hold what the terminal's encoding has no form for.
         if isinstance(stream, io.TextIOWrapper):
@@ -62,6 +70,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         status = _application(given)(args=given, prog_name="bufferproof", standalone_mode=False)
     except (KeyboardInterrupt, typer.Abort):
         return INTERRUPTED
+    except SystemExit as stop:
+        # Typer ends with 1 when the reader went away, which would say "violated".
+        if isinstance(stop.__context__, BrokenPipeError):
+            return NO_READER
+        raise
     except Exception as error:
         line = _line_of(error)
         if line is None:
@@ -71,6 +84,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         typer.echo(f"bufferproof: {line}", err=True)
         return USAGE
     return status if isinstance(status, int) else 0
+
+
+def _nowhere() -> TextIO:
+    return Path(os.devnull).open("w", encoding="utf-8")
 
 
 def _application(arguments: Sequence[str]) -> typer.Typer:
@@ -90,13 +107,18 @@ def _application(arguments: Sequence[str]) -> typer.Typer:
     return application
 
 
-def _root(
-    version: Annotated[bool, typer.Option("--version", help="Print the version and stop.", is_eager=True)] = False,
-) -> None:
-    """Find where message buffers on Redis lose, double or reorder messages."""
-    if version:
+def _show_version(wanted: bool) -> None:
+    if wanted:
         typer.echo(importlib.metadata.version("bufferproof"))
         raise typer.Exit
+
+
+def _root(
+    version: Annotated[
+        bool, typer.Option("--version", help="Print the version and stop.", is_eager=True, callback=_show_version)
+    ] = False,
+) -> None:
+    """Find where message buffers on Redis lose, double or reorder messages."""
 
 
 def _line_of(error: Exception) -> str | None:
@@ -109,7 +131,9 @@ def _line_of(error: Exception) -> str | None:
         return f"{name} is not installed: pip install 'bufferproof[{EXTRA_OF[name]}]'"
     if isinstance(error, OSError):
         where = f"{error.filename}: " if error.filename is not None else ""
-        return _one_line(f"{where}{error.strerror or error}: check the path and its permissions")
+        full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+        advice = "make room" if full else "check the path and its permissions"
+        return _one_line(f"{where}{error.strerror or error}: {advice}")
     # Looked up here, not at the top: it brings the Redis and HTTP clients, which --help does not need.
     from engine.buffer.errors import UsageError
 

@@ -2,8 +2,10 @@
 
 import difflib
 import math
+import os
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager, redirect_stdout
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -72,10 +74,10 @@ def folder(option: str, path: Path) -> Path:
 
 
 def file(what: str, path: Path) -> Path:
-    """A file to read. Raises `UsageError` if it is not there or is no file."""
+    """A file to read; a pipe will do. Raises `UsageError` if it is not there or is a folder."""
     if not path.exists():
         refuse(f"{what} {path}: there is no such file: check the path")
-    if not path.is_file():
+    if path.is_dir():
         refuse(f"{what} {path}: this is a folder: give a file")
     return path
 
@@ -88,6 +90,25 @@ def new_file(option: str, path: Path) -> Path:
     return path
 
 
+@contextmanager
+def prints_aside() -> Iterator[None]:
+    """What is printed meanwhile, by a strategy in any process say, goes to stderr: stdout carries the answer alone."""
+    sys.stdout.flush()
+    try:
+        kept = os.dup(1)
+    except OSError:  # there is no stdout
+        yield
+        return
+    try:
+        os.dup2(2, 1)
+        with redirect_stdout(sys.stderr):
+            yield
+    finally:
+        os.dup2(kept, 1)
+        os.close(kept)
+
+
+@prints_aside()
 def in_view(work: Callable[..., Any], selection: dict[str, Any]) -> Any:
     """Do it, with a progress bar on a terminal and silently in a pipe."""
     if not sys.stderr.isatty():

@@ -1,5 +1,6 @@
 """The diagram for terminals: a line a row, a column for each function, one for Redis and one for the processor."""
 
+import shlex
 import textwrap
 from collections.abc import Mapping, Sequence
 
@@ -37,7 +38,7 @@ def text(diagram: Diagram, *, rows_max: int = ROWS, width: int = WIDTH) -> str:
     if shown.exceptions is not None:
         out += _wrapped("  = ", in_order_except(shown.exceptions), width)
     if shown.replay:
-        out.append(f"  replay: bufferproof replay {shown.replay}")
+        out.append(f"  replay: bufferproof replay {shlex.quote(shown.replay)}")
     return "\n".join(out)
 
 

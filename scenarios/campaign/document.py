@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from engine.buffer.catalogue import BUILT_IN
+from engine.buffer.files import write_whole
 from engine.simulation.case import DAGGER_FAULTS
 from scenarios.campaign.store import Store
 from scenarios.catalogue import SCENARIOS
@@ -177,12 +178,11 @@ def trace_name(strategy: str, scenario: str, invariant: str, cause: str, identit
 
 def write(store: Store, document: dict[str, Any], out: Path, corpus: Path | None) -> None:
     """Write the document and the traces of its failures, and add to a corpus what it has no trace of yet."""
-    (out / "campaign").mkdir(parents=True, exist_ok=True)
     traces = {identity: json.loads(text) for identity, text in store.rows("SELECT identity, trace FROM failures")}
-    (out / "campaign.json").write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
     for failure in document["failures"]:
         if failure["identity"] is not None:
-            (out / failure["trace"]).write_text(trace_text(traces[failure["identity"]]), encoding="utf-8")
+            write_whole(out / failure["trace"], trace_text(traces[failure["identity"]]))
+    write_whole(out / "campaign.json", json.dumps(document, indent=1) + "\n")
     if corpus is not None:
         _keep(out, document["failures"], corpus)
 

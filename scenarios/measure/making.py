@@ -7,6 +7,7 @@ from types import ModuleType
 from typing import Any
 
 from engine.buffer.errors import UsageError
+from engine.buffer.files import write_whole
 from scenarios.measure import boundary, cost, faults, risk, steps
 from scenarios.measure.parallel import Progress, in_order
 from scenarios.measure.profile import Profile
@@ -46,9 +47,7 @@ def measure(
             rows = in_order(pool, f"measuring {name}", calls, progress)
             documents[name] = _document(name, rows, count, seed, profile)
             if out is not None:
-                out.mkdir(parents=True, exist_ok=True)
-                text = json.dumps(documents[name], indent=1) + "\n"
-                (out / f"{name}.json").write_text(text, encoding="utf-8")
+                write_whole(out / f"{name}.json", json.dumps(documents[name], indent=1) + "\n")
     return documents
 
 

@@ -183,3 +183,25 @@ def test_a_file_without_any_strategy_says_so(tmp_path: Path) -> None:
     path = tmp_path / "empty.py"
     path.write_text("")
     assert "it has no class with a receive method" in refusal(f"{path}:Good")
+
+
+def test_a_file_of_a_package_imports_as_a_part_of_it(tmp_path: Path) -> None:
+    folder = tmp_path / "shop_of_a_test" / "buffers"
+    folder.mkdir(parents=True)
+    for each in (folder, folder.parent):
+        (each / "__init__.py").write_text("")
+    (folder.parent / "names.py").write_text("NAME = 'shop'")
+    for line in ("from ..names import NAME", "from shop_of_a_test.names import NAME"):
+        (folder / "design.py").write_text(line + "\n" + GOOD.replace('"good"', "NAME"))
+        assert load_strategy(f"{folder / 'design.py'}:Good").name == "shop"
+    assert not [name for name in sys.modules if name.startswith("shop_of_a_test")]
+
+
+def test_a_library_below_the_folder_stays_imported(tmp_path: Path, good: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    site = tmp_path / ".venv" / "site-packages"
+    site.mkdir(parents=True)
+    (site / "library_of_a_test.py").write_text("")
+    monkeypatch.syspath_prepend(site)
+    good.write_text("import library_of_a_test\n" + GOOD)
+    load_strategy(f"{good}:Good")
+    assert sys.modules.pop("library_of_a_test")

@@ -5,9 +5,9 @@ from engine.buffer.plan.baseline import Baseline
 from engine.buffer.settings import Settings
 
 
-@pytest.mark.parametrize("value", ["0", "-1", "eight", "", "8.5", "nan"])
+@pytest.mark.parametrize("value", ["0", "-1", "eight", "", "8.5", "nan", str(2**31)])
 @pytest.mark.parametrize("name", ["BUFFER_DELAY_MS", "BUFFER_TTL_SECONDS", "PROCESSED_BUFFER_TTL", "SHARDS"])
-def test_a_time_that_is_no_positive_whole_number_is_refused_in_one_line(name: str, value: str) -> None:
+def test_a_time_that_is_no_positive_whole_number_or_huge_is_refused_in_one_line(name: str, value: str) -> None:
     with pytest.raises(UsageError) as refused:
         Settings.fixed(None, {name: value})
     assert str(refused.value).startswith(f"{name}={value!r} is refused: ")

@@ -1,5 +1,7 @@
 """Wrong usage is one line on stderr and exit status 2, never a traceback; a defect is no verdict."""
 
+import errno
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -137,3 +139,21 @@ def test_a_listing_has_a_line_each(name: str, capsys: Captured) -> None:
     expected = list(SCENARIOS) if name == "scenarios" else [*BUILT_IN, *GALLERY]
     assert main([name]) == 0
     assert [line.split()[0] for line in capsys.readouterr().out.splitlines()] == expected
+
+
+def test_the_version_is_printed_without_a_subcommand(capsys: Captured) -> None:
+    assert main(["--version"]) == 0
+    assert capsys.readouterr().out.strip().count(".") == 2
+
+
+def test_a_reader_that_went_away_is_no_verdict(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(sys, "stdout", sys.stdout)  # Typer exchanges it when this happens
+    assert verify_with(monkeypatch, BrokenPipeError(errno.EPIPE, "Broken pipe"), tmp_path) == 141
+
+
+def test_wrong_usage_is_wrong_usage_without_stdout_and_stderr_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stdout", None)
+    monkeypatch.setattr(sys, "stderr", None)
+    assert main(["verify", "--runs", "0"]) == 2
+    for nowhere in (sys.stdout, sys.stderr):
+        nowhere.close()

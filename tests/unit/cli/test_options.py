@@ -1,5 +1,6 @@
 """Options that are refused say in one line what is wrong and what there is."""
 
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -76,3 +77,15 @@ def test_a_file_to_read_must_be_there_and_be_a_file(tmp_path: Path) -> None:
 def test_an_address_is_shown_without_its_password() -> None:
     assert options.without_secrets("redis://user:p@ss@host:6379/0") == "redis://host:6379/0"
     assert options.without_secrets("redis://host:6379/0") == "redis://host:6379/0"
+
+
+def test_what_a_strategy_prints_goes_to_stderr(capfd: pytest.CaptureFixture[str]) -> None:
+    def work(progress: None) -> str:
+        print("from here")  # noqa: T201
+        subprocess.run(["echo", "from another process"], check=True)
+        return "the answer"
+
+    print(options.in_view(work, {}))  # noqa: T201
+    said = capfd.readouterr()
+    assert said.out == "the answer\n"
+    assert sorted(said.err.splitlines()) == ["from another process", "from here"]

@@ -92,3 +92,7 @@ def test_an_empty_history_is_a_head_alone() -> None:
 def test_a_value_without_messages_is_cut() -> None:
     assert summary_of("x" * 99, {}) == "x" * 39 + "…"
     assert short_key(KEY) == "msg_buffer"
+
+
+def test_the_line_that_replays_can_be_pasted_whatever_the_folder_is_called() -> None:
+    assert timeline(LOSS, trace="my results/x.json").endswith("replay: bufferproof replay 'my results/x.json'")

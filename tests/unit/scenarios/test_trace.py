@@ -8,8 +8,13 @@ from typing import Any
 import pytest
 
 from engine.buffer.errors import UsageError
+from engine.buffer.files import write_whole
 from engine.simulation.case import Case, Sending
-from scenarios.trace import Trace, first_difference, read_trace
+from scenarios.batch import Plan
+from scenarios.replay import strategy_of
+from scenarios.result import Result
+from scenarios.trace import Trace, first_difference, portable, read_trace, short
+from scenarios.verify import trace_name
 
 HISTORY: list[dict[str, Any]] = [
     {"t": 0, "event": "start"},
@@ -67,3 +72,55 @@ def test_the_first_event_that_differs_is_named_by_its_position() -> None:
     assert first_difference(HISTORY, HISTORY) is None
     assert first_difference(HISTORY, HISTORY[:1]) == 1
     assert first_difference(HISTORY, [{"t": 0.0, "event": "start"}]) == 0, "1 and 1.0 differ"
+
+
+def test_a_file_is_named_without_folders_where_no_folder_may_count() -> None:
+    here, there = (
+        Plan(strategy=spec, scenario=scenario, policy="random", seed=0)
+        for spec, scenario in (
+            ("mine.py:Mine", "workload:log.jsonl"),
+            ("../my bot/mine.py:Mine", "workload:/var/log.jsonl"),
+        )
+    )
+    assert here.stream == there.stream == "0/mine.py:Mine/workload:log.jsonl"
+    assert trace_name(here, "no_loss", None) == trace_name(there, "no_loss", None)
+    assert portable("lock") == short("lock") == "lock"
+
+
+def test_a_trace_finds_its_strategy_from_another_working_directory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "mine.py").write_text(
+        "class Mine:\n    name = 'mine'\n    async def receive(self, message):\n        pass\n"
+    )
+    path = tmp_path / "results" / "traces" / "x.json"
+    trace = replace(TRACE, strategy="mine.py:Mine")
+    trace.write(path)
+    monkeypatch.chdir("/")
+    assert strategy_of(trace, path).name == "mine"
+
+
+def test_an_interrupted_write_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_whole(tmp_path / "results.json", "old")
+
+    def interrupted(*_arguments: Any) -> Path:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Path, "replace", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        write_whole(tmp_path / "results.json", "new")
+    assert [path.read_text() for path in tmp_path.iterdir()] == ["old"]
+
+
+def test_only_traces_of_the_results_before_are_removed(tmp_path: Path) -> None:
+    for name in ("old", "new", "mine"):
+        write_whole(tmp_path / "traces" / f"{name}.json", "{}")
+    write_whole(tmp_path / "precious.json", "{}")
+
+    def result(*names: str) -> Result:
+        return Result({"rows": [{"trace": name, "causes": {"race": name}} for name in names]}, [])
+
+    result("traces/old.json", "traces/new.json", "../precious.json", "precious.json").write(tmp_path)
+    result("traces/new.json").write(tmp_path)
+    assert sorted(path.stem for path in (tmp_path / "traces").iterdir()) == ["mine", "new"]
+    assert (tmp_path / "precious.json").is_file()
