@@ -6,9 +6,11 @@ its schedule, and either way somebody has to look: a failure that is still there
 """
 
 import itertools
+import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 from engine.buffer.errors import UsageError
 from engine.exploration import Sampler
@@ -180,7 +182,21 @@ def _where(recorded: History, history: History, index: int | None) -> str:
     if index >= min(len(recorded), len(history)):
         return f"it has {len(history)} events, not {len(recorded)}"
     one, other = recorded[index], history[index]
-    return f"at {one['t'] / 1000:.3f} s event {index} was {one['event']}, and at {other['t'] / 1000:.3f} s is {other['event']}"
+    if one["event"] != other["event"]:
+        return f"event {index} was {one['event']} at {_at(one)} and is {other['event']} at {_at(other)}"
+    name = next((name for name in sorted({*one, *other}) if one.get(name) != other.get(name)), "")
+    if name in ("", "t"):
+        return f"event {index} ({one['event']}) was at {_at(one)} and is at {_at(other)}"
+    was, now = (_short(json.dumps(each.get(name))) for each in (one, other))
+    return f"of event {index} ({one['event']} at {_at(one)}) {name} was {was} and is {now}"
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= 80 else f"{text[:79]}…"
+
+
+def _at(event: Mapping[str, Any]) -> str:
+    return f"{event['t'] / 1000:.3f} s"
 
 
 def _others(recorded_with: Mapping[str, str]) -> dict[str, str]:

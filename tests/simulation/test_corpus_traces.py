@@ -31,10 +31,18 @@ def test_a_trace_of_another_program_has_moved_and_is_recorded_anew(tmp_path: Pat
     kept = check(path)
     assert (kept.outcome, kept.passes) == (MOVED, False)
     assert kept.nearby is not None
-    assert "event 5 was " in str(kept)
+    assert "event 5 " in str(kept)
     assert f"record it anew: python -m scenarios.corpus update {path}" in str(kept)
     assert update(path).outcome == MOVED
     assert check(path).outcome == REPRODUCED
+
+
+def test_it_says_what_the_program_does_otherwise(tmp_path: Path) -> None:
+    history = recorded()
+    at = next(index for index, event in enumerate(history) if event["event"] == "redis.sent")
+    history[at] = {**history[at], "args": ["EVALSHA", "0d6421ab"]}
+    said = str(check(changed(tmp_path, history=history, digest="0" * 64)))
+    assert f'of event {at} (redis.sent at 0.001 s) args was ["EVALSHA", "0d6421ab"] and is ["EVALSHA", "' in said
 
 
 def test_a_trace_that_other_libraries_recorded_passes_where_its_failure_is_still_nearby(tmp_path: Path) -> None:
