@@ -8,6 +8,7 @@ back by key, and a shrinker takes them away one by one.
 A policy that wants to learn (`Observer`) is told what each step really touched, and when a run is over.
 """
 
+import functools
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple, Protocol, runtime_checkable
 
@@ -84,6 +85,11 @@ class Observer(Protocol):
         """The run is over, however it ended."""
 
 
+@functools.lru_cache(maxsize=50)
+def _observes(policy: type) -> bool:
+    return issubclass(policy, Observer)  # dear to ask: once a policy, not once a run
+
+
 class Abandoned(BaseException):
     """A policy gives a run up, because it would only repeat what another has shown. Raised where a step is chosen."""
 
@@ -93,7 +99,7 @@ class Choices:
 
     def __init__(self, scheduler: Scheduler) -> None:
         self._scheduler = scheduler
-        self.observer: Observer | None = scheduler if isinstance(scheduler, Observer) else None
+        self.observer: Observer | None = scheduler if _observes(type(scheduler)) else None  # type: ignore[assignment]
         self._seen: dict[str, int] = {}
         self.stepped = scheduler.stepped
         self.deviations: dict[str, int] = {}

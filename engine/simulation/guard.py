@@ -62,6 +62,11 @@ class Guard:
         self._seen: tuple[int, type | None] = (0, None)
         self._by_name: list[tuple[dict[str, Any], str, Any]] = []
         self._replacements = {id(original): self._replacement(name, original) for name, original in _originals()}
+        #: By module, as each run puts a hundred names in place.
+        self._of_modules = [
+            (names, {name: self._replacements[id(original)] for name, original in originals.items()})
+            for names, originals in _ORIGINALS
+        ]
 
     @contextmanager
     def running(self, clock: Callable[[], float], strategy: type) -> Iterator[None]:
@@ -71,15 +76,15 @@ class Guard:
         self._thread = threading.get_ident()
         self._caught.clear()
         self._find_names(strategy)
-        for module, name, original in _PLACES:
-            setattr(module, name, self._replacements[id(original)])
+        for names, replacements in self._of_modules:
+            names.update(replacements)
         for names, name, original in self._by_name:
             names[name] = self._replacements[id(original)]
         try:
             yield
         finally:
-            for module, name, original in _PLACES:
-                setattr(module, name, original)
+            for module_names, originals in _ORIGINALS:
+                module_names.update(originals)
             for names, name, original in self._by_name:
                 names[name] = original
         if self._caught:
@@ -266,6 +271,17 @@ _PLACES: list[tuple[ModuleType | type, str, Any]] = [
     (subprocess.Popen, "__init__", subprocess.Popen.__init__),
     *((secrets, name, getattr(secrets, name)) for name in ("token_hex", "token_bytes", "token_urlsafe", "randbelow")),
 ]
+
+
+def _by_module() -> list[tuple[dict[str, Any], dict[str, Any]]]:
+    """The names of each module, and what stood there before any run."""
+    found: dict[int, tuple[dict[str, Any], dict[str, Any]]] = {}
+    for module, name, original in _PLACES:
+        found.setdefault(id(module), (vars(module), {}))[1][name] = original
+    return list(found.values())
+
+
+_ORIGINALS = _by_module()
 
 
 def _namespaces(strategy: type) -> list[dict[str, Any]]:

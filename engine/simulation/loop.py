@@ -80,7 +80,11 @@ class SimTimer(SimHandle):
         context: contextvars.Context,
         owner: "Process | None",
     ) -> None:
-        super().__init__(callback, args, context, owner)
+        self.callback = callback  # here and not in the class above: each command of a client sets two timers
+        self.args = args
+        self.context = context
+        self.owner = owner
+        self._cancelled = False
         self._loop = loop
         self._when = when
 
@@ -113,6 +117,7 @@ class SimTask(asyncio.Task[Any]):
         context: contextvars.Context | None,
     ) -> None:
         self.number = number  # first: asyncio asks for the hash while it makes the task
+        self.timers = 0  # how many timers it has set
         super().__init__(coro, loop=loop, name=name, context=context)
 
     def __hash__(self) -> int:

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from engine.simulation.agenda import Step
-from engine.simulation.loop import OWNER, SimHandle
+from engine.simulation.loop import OWNER, SimHandle, SimTask
 
 #: The instant at which every run starts, on the server's clock.
 EPOCH = datetime(2026, 1, 5, 9, 0, 0, tzinfo=UTC)
@@ -38,7 +38,7 @@ class Process:
         self.calls: list[Callable[[], None]] = []
         self.on_stop: list[Callable[[], None]] = []
         self.periodic: frozenset[asyncio.Task[Any]] = frozenset()
-        self.pollers: dict[asyncio.Task[Any], int] = {}  # how many timers each task has set
+        self.pollers: dict[asyncio.Task[Any], None] = {}  # tasks that have set many timers
         self.ticking: dict[asyncio.Task[Any], str] = {}  # ticks and cleanups that are at work
         self.begun: dict[asyncio.Task[Any], int] = {}  # and what the world's `Stillness` said when they began
         self.runs_cleanup = False
@@ -65,7 +65,7 @@ class Process:
     @property
     def polls(self) -> bool:
         """Whether a background task of it goes round and round."""
-        return any(count > POLLS and not task.done() for task, count in self.pollers.items())
+        return not all(task.done() for task in self.pollers)
 
     def is_idle_timer(self) -> bool:
         """Whether the timer that is being set now is a pause between ticks, cleanups or the rounds of a poller.
@@ -73,9 +73,12 @@ class Process:
         A poller is a background task that has set many timers: a loop that sleeps, or that waits for a key again and again.
         """
         task = asyncio.current_task()
-        if task is None:
+        if not isinstance(task, SimTask):
             return False
-        if task in self.periodic:
+        if self.periodic and task in self.periodic:
             return task not in self.ticking
-        count = self.pollers[task] = self.pollers.get(task, 0) + 1
-        return count > POLLS and self.function is not None and task in self.function.runtime.tasks
+        task.timers += 1
+        if task.timers <= POLLS:
+            return False
+        self.pollers[task] = None
+        return self.function is not None and task in self.function.runtime.tasks

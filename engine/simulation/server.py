@@ -15,7 +15,7 @@ from fakeredis._clients._tcp_server import encode_reply
 from fakeredis._core import Database, FakeServer
 from fakeredis._helpers import NoResponse
 from fakeredis._socket import FakeSocket
-from fakeredis.model import ExpiringMembersSet
+from fakeredis.model import ClientInfo, ExpiringMembersSet, _acl
 
 from engine.simulation.lua import Lua, install
 from engine.simulation.process import EPOCH_MS
@@ -119,6 +119,9 @@ def _members_in_order(self: ExpiringMembersSet) -> Iterator[bytes]:
 
 ExpiringMembersSet.__iter__ = _members_in_order  # type: ignore[method-assign]
 
+# Each new server reads through the whole table of commands for it, and each run has a new server.
+_acl.get_commands_by_category = functools.cache(_acl.get_commands_by_category)
+
 
 class SimSocket(FakeSocket):
     """One client's session on the server."""
@@ -209,6 +212,7 @@ class RedisServer:
     """One server. `reachable` is the network's side of it."""
 
     def __init__(self, pool: "ServerPool") -> None:
+        self._pool = pool
         self._fake = pool.take()
         database = self._fake.dbs[0]
         assert isinstance(database, SimDatabase)
@@ -220,7 +224,7 @@ class RedisServer:
     def open_session(self) -> SimSocket:
         """A new client's session."""
         self._opened += 1
-        return SimSocket(self._fake, self._opened)
+        return self._pool.session(self._fake, self._opened)
 
     def close_session(self, session: SimSocket) -> None:
         """A client has gone: what it watched and subscribed to is dropped."""
@@ -291,11 +295,16 @@ class RedisServer:
 
 
 class ServerPool:
-    """An empty fakeredis server for each run, all of a process with one Lua interpreter: that is dear to make."""
+    """An empty fakeredis server for each run, all of a process with one Lua interpreter: that is dear to make.
+
+    So are sessions: each has a queue, an event and a parser for clients that share its process, which nobody uses here.
+    """
 
     def __init__(self) -> None:
         self._lua: Lua | None = None
         self._lua_attributes: dict[str, Any] = {}
+        self._session_attributes: dict[str, Any] = {}
+        self._session_containers: list[tuple[str, Callable[[], Any]]] = []
 
     def take(self) -> FakeServer:
         """An empty server."""
@@ -304,7 +313,9 @@ class ServerPool:
         lock = server.lock
         server.dbs = defaultdict(lambda: SimDatabase(lock))
         if self._lua is None:
-            self._lua = install(server, SimSocket(server))
+            session = SimSocket(server)
+            self._lua = install(server, session)
+            self._learn(SimSocket(server))
             server.sockets.clear()
             server._next_client_id = 1
             self._lua_attributes = {name: value for name, value in vars(server).items() if name.startswith("_lua_")}
@@ -312,6 +323,27 @@ class ServerPool:
             self._lua.fresh()
             vars(server).update(self._lua_attributes)
         return server
+
+    def session(self, server: FakeServer, number: int) -> SimSocket:
+        """A new session: as `SimSocket` makes it, but that the queue, the event and the parser are everyone's."""
+        session = SimSocket.__new__(SimSocket)
+        attributes = vars(session)
+        attributes.update(self._session_attributes)
+        for name, container in self._session_containers:
+            attributes[name] = container()
+        session.number = number
+        session._server, session._db = server, server.dbs[0]
+        session._client_info = ClientInfo(id=server.get_next_client_id())
+        server.sockets.append(session)
+        return session
+
+    def _learn(self, session: SimSocket) -> None:
+        """Note what a new session consists of."""
+        self._session_attributes = vars(session).copy()
+        for name, value in vars(session).items():
+            if type(value) in (dict, list, set):
+                assert not value, f"a new session has something in {name}"
+                self._session_containers.append((name, type(value)))
 
 
 @functools.lru_cache(maxsize=500)

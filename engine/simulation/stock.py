@@ -30,6 +30,13 @@ class ClientConnection(redis.asyncio.Connection):
         """Nothing: redis-py would warn of a connection that was not closed."""
 
 
+class _Retry(Retry):
+    """redis-py deep-copies it for every connection: this one says what there is to copy, for a tenth of the price."""
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Retry:
+        return _Retry(self._backoff, self._retries, self._supported_errors)
+
+
 def redis_client() -> "redis.asyncio.Redis":
     """The client that a strategy gets: bytes, a time-out of 5 s, no retries, no handshake (RESP2, no library name)."""
     client = copy.copy(_template())
@@ -54,7 +61,7 @@ def _connection_pool() -> redis.asyncio.ConnectionPool:
         host=REDIS_HOST,
         socket_timeout=5,
         socket_connect_timeout=5,
-        retry=Retry(NoBackoff(), 0),
+        retry=_Retry(NoBackoff(), 0),
         protocol=2,
         driver_info=None,
     )
