@@ -1,25 +1,23 @@
 """From results to a report: which sections there are, in which order, and where everything is written."""
 
 import json
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from reports.answers import answers_of
 from reports.counterexamples import write_pages
 from reports.errors import BadResultFile
-from reports.figures import boundary, cost, faults, matrix, retry, risk, steps, ttl
 from reports.figures.drawing import Figure
 from reports.figures.ink import in_order
 from reports.junit import junit
-from reports.matrix_table import matrix_table
 from reports.page import digest_of, page
-from reports.results import ResultFile, Results
+from reports.parts import sections_of
+from reports.results import Results
 from reports.sections import Answer, Section, Table
 from reports.wording import listed
 
-Links = Mapping[str, str]
 Progress = Callable[[str, int, int], None]
 
 
@@ -78,79 +76,6 @@ def title_of(results: Results) -> str:
         return f"{listed(good)}: no message lost, none answered twice"
     verb = "loses or doubles" if len(bad) == 1 else "lose or double"
     return f"{listed(bad)} {verb} messages" + (f"; {listed(good)} did not" if good else "")
-
-
-Maker = Callable[[ResultFile, Links], Section]
-
-
-def _boundary(file: ResultFile, _links: Links) -> Section:
-    return Section("boundary", "The end of the window", figures=(boundary.figure(file),))
-
-
-def _matrix(file: ResultFile, links: Links) -> Section:
-    return Section(
-        "matrix",
-        "Verdicts",
-        text="Where a cell is coloured, its number leads to the smallest run that shows the violation, as a timeline.",
-        tables=(matrix_table(file, links),),
-        files_only=(matrix.figure(file),),
-    )
-
-
-def _faults(file: ResultFile, _links: Links) -> Section:
-    return Section("faults", "Faults", figures=(faults.figure(file),))
-
-
-def _steps(file: ResultFile, _links: Links) -> Section:
-    return Section("steps", "The steps of the plan", figures=(steps.figure(file),))
-
-
-def _grid(file: ResultFile, _links: Links) -> Section:
-    return Section("retry-and-ttl", "Retry and TTL", figures=(ttl.figure(file), retry.figure(file)))
-
-
-def _cost(file: ResultFile, _links: Links) -> Section:
-    return Section("cost", "Cost", figures=(cost.figure(file), cost.growth_figure(file)))
-
-
-def _risk(file: ResultFile, _links: Links) -> Section:
-    return Section("risk", "Risk in a month", figures=(risk.figure(file),))
-
-
-#: Kind of file → its section, in the order of the report.
-MAKERS: Mapping[str, Maker] = {
-    "boundary": _boundary,
-    "risk": _risk,
-    "verify": _matrix,
-    "faults": _faults,
-    "steps": _steps,
-    "retry_ttl_grid": _grid,
-    "cost": _cost,
-}
-
-
-def sections_of(results: Results, links: Links) -> list[Section]:
-    """The sections for which there are results. A second file of a kind has its name in its section's heading."""
-    sections = []
-    for kind, make in MAKERS.items():
-        for number, file in enumerate(results.of(kind)):
-            section = make(file, links)
-            if number:
-                section = renamed(section, number, file.name)
-            sections.append(section)
-    return sections
-
-
-def renamed(section: Section, number: int, name: str) -> Section:
-    """A section under another name, so that two files of a kind stand side by side."""
-    return replace(
-        section,
-        id=f"{section.id}-{number + 1}",
-        heading=f"{section.heading} ({name})",
-        figures=tuple(replace(each, name=f"{each.name}-{number + 1}") for each in section.figures),
-        tables=tuple(replace(each, name=f"{each.name}-{number + 1}") for each in section.tables),
-        files_only=tuple(replace(each, name=f"{each.name}-{number + 1}") for each in section.files_only),
-    )
 
 
 def _shown(section: Section) -> list[Figure | Table]:

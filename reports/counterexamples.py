@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 from reports.errors import BadResultFile
+from reports.parts.search import smallest
 from reports.results import Results
 from reports.timelines import write_page
 
@@ -24,7 +25,9 @@ def write_pages(results: Results, out: Path) -> dict[str, str]:
 
 def _traces(results: Results) -> set[str]:
     rows = [row for file in results.of("verify") for row in file.document["rows"]]
-    return {name for row in rows for name in (row.get("trace"), *(row.get("causes") or {}).values()) if name}
+    failures = [row for file in results.of("campaign") for row in smallest(file.document["failures"])]
+    verdicts = {name for row in rows for name in (row.get("trace"), *(row.get("causes") or {}).values()) if name}
+    return verdicts | {row["trace"] for row in failures if row.get("trace")}
 
 
 def _write(trace: Path, page: Path) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from reports.errors import BadResultFile
-from reports.shapes import KINDS, problem_of
+from reports.kinds import KINDS, problem_of
 
 SCHEMA = 1
 #: Kinds that lie in a results folder and are no results of their own.

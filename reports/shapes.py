@@ -1,154 +1,95 @@
-"""The shape of each kind of result file: what must be in it for its figures to be true."""
+"""What a shape is: which fields a document of a kind must have, of which type; and what is wrong with one that lacks them."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 
 @dataclass(frozen=True)
+class Each:
+    """An object, or a list, whose values are all of one kind; of at least so many values."""
+
+    of: "Kind"
+    least: int = 0
+
+
+@dataclass(frozen=True)
+class Maybe:
+    """What may be null, or not there."""
+
+    of: "Kind"
+
+
+#: `str`, `int` (a count: whole and not negative), `float` (a finite number), `bool`, `list`, `dict`, or an object's fields.
+Kind = type | Each | Maybe | Mapping[str, Any]
+
+
+@dataclass(frozen=True)
 class Shape:
-    """Fields that must be there, with their types; and lists of rows, with the fields that each row must have.
+    """Fields that must be there; lists of rows, with the fields of each row; which count of a row may not exceed which."""
 
-    A type is `str`, `int` (a count: whole and not negative), `float` (a finite number), `bool`, `list` or `dict`.
-    `at_most` says which count of a row may not exceed which.
-    """
-
-    fields: Mapping[str, type] = field(default_factory=dict)
-    rows: Mapping[str, Mapping[str, type]] = field(default_factory=dict)
+    fields: Mapping[str, Kind] = field(default_factory=dict)
+    rows: Mapping[str, Mapping[str, Kind]] = field(default_factory=dict)
     at_most: tuple[tuple[str, str], ...] = ()
 
 
-_SHARES: Mapping[str, type] = {"runs": int, "lossy_runs": int, "doubling_runs": int}
-_PARTS = (("lossy_runs", "runs"), ("doubling_runs", "runs"))
-
-KINDS: Mapping[str, Shape] = {
-    "verify": Shape(
-        fields={"seed": int},
-        rows={
-            "rows": {
-                "strategy": str,
-                "scenario": str,
-                "invariant": str,
-                "verdict": str,
-                "runs": int,
-                "violations": int,
-                "applicable_runs": int,
-            }
-        },
-        at_most=(("violations", "applicable_runs"), ("applicable_runs", "runs")),
-    ),
-    "boundary": Shape(
-        fields={"distributions": str, "runs_per_cell": int},
-        rows={"rows": {"strategy": str, "second_at_ms": int, **_SHARES}},
-        at_most=_PARTS,
-    ),
-    "steps": Shape(
-        fields={"distributions": str},
-        rows={"rows": {"strategy": str, "variant": str, "situation": str, **_SHARES}},
-        at_most=_PARTS,
-    ),
-    "faults": Shape(
-        fields={"distributions": str}, rows={"rows": {"strategy": str, "fault": str, **_SHARES}}, at_most=_PARTS
-    ),
-    "cost": Shape(
-        fields={"distributions": str},
-        rows={
-            "rows": {
-                "strategy": str,
-                "bursts": int,
-                "messages": int,
-                "round_trips": int,
-                "bytes_sent": int,
-                "bytes_received": int,
-                "batches": int,
-                "errors": int,
-                "add_ms": dict,
-                "answer_ms": dict,
-                "idle_round_trips": int,
-                "idle_function_minutes": int,
-            },
-            "growth": {"strategy": str, "messages_before": int, "bytes": int},
-        },
-        at_most=(("errors", "messages"), ("bursts", "messages")),
-    ),
-    "risk": Shape(
-        fields={"distributions": str, "bursts": str, "messages_per_day": int},
-        rows={
-            "rows": {
-                "strategy": str,
-                "runs": int,
-                "messages": int,
-                "lost": int,
-                "doubled": int,
-                "lost_squared": int,
-                "lost_times_messages": int,
-                "doubled_squared": int,
-                "doubled_times_messages": int,
-                "messages_squared": int,
-            }
-        },
-        at_most=(("lost", "messages"), ("doubled", "messages"), ("runs", "messages")),
-    ),
-    "retry_ttl_grid": Shape(
-        rows={
-            "attempts": {
-                "strategy": str,
-                "failure": str,
-                "hand_overs_s": list,
-                "deliveries_s": list,
-                "effects": int,
-                "lost": bool,
-                "dead_lettered": bool,
-            },
-            "loss": {
-                "strategy": str,
-                "outage_s": int,
-                "buffer_ttl_s": int,
-                "processor_s": int,
-                "runs": int,
-                "lost": int,
-            },
-        },
-        at_most=(("lost", "runs"),),
-    ),
-}
+def problem_with(document: Mapping[str, Any], shape: Shape) -> str | None:
+    """What is wrong with a document, in a few words: the first thing; None if nothing is."""
+    return next(_problems(document, shape), None)
 
 
-def problem_of(kind: str, document: Mapping[str, Any]) -> str | None:
-    """What is wrong with a document of this kind, in a few words; None if nothing is."""
-    shape = KINDS[kind]
-    problem = _missing(document, shape.fields, "")
+def _problems(document: Mapping[str, Any], shape: Shape) -> Iterator[str]:
+    yield from _missing(document, shape.fields, "")
     for name, row_fields in shape.rows.items():
         rows = document.get(name)
-        if problem is None and not isinstance(rows, list):
-            problem = f"{name} is missing or no list"
-        for index, row in enumerate(rows if isinstance(rows, list) else []):
-            problem = problem or _row_problem(row, row_fields, shape.at_most, f"{name}[{index}]")
-    return problem
+        if not isinstance(rows, list):
+            yield f"{name} is missing or no list"
+            continue
+        for index, row in enumerate(rows):
+            where = f"{name}[{index}]"
+            if not isinstance(row, Mapping):
+                yield f"{where} is no object"
+                continue
+            yield from _missing(row, row_fields, f"{where}.")
+            for part, whole in shape.at_most:
+                if part in row_fields and whole in row_fields and row[part] > row[whole]:
+                    yield f"{where}.{part} ({row[part]}) is more than {whole} ({row[whole]})"
 
 
-def _row_problem(row: Any, fields: Mapping[str, type], at_most: tuple[tuple[str, str], ...], where: str) -> str | None:
-    if not isinstance(row, Mapping):
-        return f"{where} is no object"
-    problem = _missing(row, fields, f"{where}.")
-    if problem is None:
-        for part, whole in at_most:
-            if part in fields and whole in fields and row[part] > row[whole]:
-                return f"{where}.{part} ({row[part]}) is more than {whole} ({row[whole]})"
-    return problem
-
-
-def _missing(plain: Mapping[str, Any], fields: Mapping[str, type], where: str) -> str | None:
+def _missing(plain: Mapping[str, Any], fields: Mapping[str, Kind], where: str) -> Iterator[str]:
     for name, kind in fields.items():
-        if name not in plain:
-            return f"{where}{name} is missing"
-        if not _is(plain[name], kind):
-            return f"{where}{name} is no {_NAMES[kind]}"
-    return None
+        if isinstance(kind, Maybe):
+            if plain.get(name) is not None:
+                yield from _wrong(plain[name], kind.of, f"{where}{name}")
+        elif name not in plain:
+            yield f"{where}{name} is missing"
+        else:
+            yield from _wrong(plain[name], kind, f"{where}{name}")
 
 
 _NAMES = {str: "text", int: "count", float: "number", bool: "true or false", list: "list", dict: "object"}
+
+
+def _wrong(value: Any, kind: Kind, where: str) -> Iterator[str]:
+    if isinstance(kind, Maybe):
+        if value is not None:
+            yield from _wrong(value, kind.of, where)
+    elif isinstance(kind, Each):
+        if not isinstance(value, list | Mapping):
+            yield f"{where} is neither list nor object"
+            return
+        if len(value) < kind.least:
+            yield f"{where} has only {len(value)} of at least {kind.least} values"
+        for name, each in value.items() if isinstance(value, Mapping) else enumerate(value):
+            yield from _wrong(each, kind.of, f"{where}[{name}]")
+    elif isinstance(kind, Mapping):
+        if not isinstance(value, Mapping):
+            yield f"{where} is no object"
+            return
+        yield from _missing(value, kind, f"{where}.")
+    elif not _is(value, kind):
+        yield f"{where} is no {_NAMES[kind]}"
 
 
 def _is(value: Any, kind: type) -> bool:

@@ -24,6 +24,25 @@ def source(file: ResultFile, fields: str, *, timed: bool = True) -> str:
     return " ".join(parts)
 
 
+def sources(files: Sequence[ResultFile], fields: str) -> str:
+    """Where numbers come from that stand in several files."""
+    if len(files) == 1:
+        return source(files[0], fields, timed=False)
+    names = listed([f"`{file.name}`" for file in files])
+    commands = dict.fromkeys(f"`{file.document['command']}`" for file in files if file.document.get("command"))
+    made = f", made by {listed(list(commands))}" if commands else ""
+    return f"Source: {names} ({fields}){made}."
+
+
+def against(ratio: float) -> str:
+    """A ratio in words: `65 % less`, `as much`, `1.3 times`, `47 times`."""
+    if ratio < 0.95:
+        return f"{100 * (1 - ratio):.0f} % less"
+    if ratio <= 1.05:
+        return "as much"
+    return f"{ratio:.1f} times" if ratio < 10 else f"{ratio:,.0f} times"
+
+
 def runs_of(rows: Sequence[Mapping[str, Any]], field: str = "runs") -> str:
     """How many runs stand behind each row: `60`, or `12–60`."""
     counts = sorted({row[field] for row in rows})

@@ -7,6 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Canvas
 
 from reports.figures import ink
+from reports.figures.bars import bars, strategies_down
 from reports.figures.drawing import Figure, Page, legend_below
 from reports.results import ResultFile
 from reports.wording import runs_of, seconds, source
@@ -120,19 +121,10 @@ def _draw(rows: list[Row], page: Page) -> Canvas:
         _times(axes, [by[name] for name in names], field)
         axes.set_title(title)
     for axes, (title, value, form) in zip(panels[len(_TIMES) :], _VALUES, strict=False):
-        values = [value(by[name]) for name in names]
-        axes.barh(range(len(names)), values, color=[ink.pen_of(name, names).colour for name in names], height=0.62)
-        for y, each in enumerate(values):
-            axes.annotate(form.format(each), (each, y), (3, 0), textcoords="offset points", va="center", fontsize=7.5)
-        axes.set_xlim(0, (max(values) or 1) * 1.2)
-        axes.set_xticks([])
-        axes.spines["bottom"].set_visible(False)
-        axes.set_title(title)
+        bars(axes, names, {name: value(by[name]) for name in names}, form.format, label=title)
     for place, axes in enumerate(panels):
         axes.set_visible(place < count)
-        axes.set_yticks(range(len(names)), names)
-        axes.set_ylim(len(names) - 0.5, -0.5)
-        axes.grid(False, axis="y")
+        strategies_down(axes, names)
     return canvas
 
 
