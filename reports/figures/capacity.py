@@ -27,7 +27,7 @@ WITHIN = 0.25
 def rounded(value: float) -> str:
     """A volume as one says it: `4.6 million`, `85 million`, `12,000`."""
     if value >= 1e6:
-        return f"{value / 1e6:,.1f} million" if value < 1e7 else f"{value / 1e6:,.0f} million"
+        return f"{float(f'{value / 1e6:.2g}'):g} million" if value < 1e7 else f"{value / 1e6:,.0f} million"
     return f"{value:,.0f}"
 
 
@@ -67,16 +67,21 @@ def message(rows: Sequence[Row], instances: int) -> str:
     server = [name for name, what in first.items() if what == "server"]
     if functions:
         told.append(
-            f"functions are full before Redis: {instances:,} of them at "
-            + ", ".join(f"{rounded(ends[name]['by_functions'])} messages a day ({name})" for name in functions)
+            f"{instances:,} functions are full at {_span(ends, functions, 'by_functions')} messages a day, before Redis at "
+            f"{_span(ends, functions, 'by_server')}"
         )
-        told.append("Redis at " + ", ".join(f"{rounded(ends[name]['by_server'])} ({name})" for name in functions))
     if server:
-        told.append(
-            "Redis is full first at "
-            + ", ".join(f"{rounded(ends[n]['by_server'])} messages a day ({n})" for n in server)
-        )
+        told.append(f"Redis is full first at {_span(ends, server, 'by_server')} messages a day")
     return "In the model " + "; ".join(told)
+
+
+def _span(ends: Mapping[str, Row], names: Sequence[str], field: str) -> str:
+    """One volume, or the least and the most with whose they are."""
+    ordered = sorted(names, key=lambda name: ends[name][field])
+    low, high = (ends[name][field] for name in (ordered[0], ordered[-1]))
+    if rounded(low) == rounded(high):
+        return rounded(low)
+    return f"{rounded(low)} ({ordered[0]}) to {rounded(high)} ({ordered[-1]})"
 
 
 def _draw(rows: Sequence[Row], page: Page) -> Canvas:

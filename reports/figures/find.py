@@ -97,6 +97,7 @@ def _draw(rows: list[Row], page: Page) -> Canvas:
     axes.axvline(HARD, color=ink.MUTED, linewidth=0.8, linestyle=":")
     axes.set_xscale("log")
     axes.xaxis.set_major_formatter(lambda value, _: f"{value:,.0f}")
+    axes.xaxis.set_minor_formatter(lambda *_: "")
     axes.set_xlabel("runs until it is found (median)")
     size = 5.6 if page.narrow else 6.8
     axes.set_yticks(range(len(bugs)), [bug.removeprefix("planted_") for bug in bugs], fontsize=size)

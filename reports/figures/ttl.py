@@ -63,6 +63,11 @@ def survives_s(rows: list[Row], strategy: str, ttl_s: int | None = None) -> int:
     return longest
 
 
+def up_to(outage_s: int) -> str:
+    """The longest outage that was survived, in words."""
+    return f"{outage_s} s" if outage_s else "none"
+
+
 def longest_s(rows: list[Row]) -> int:
     """The longest outage that was tried."""
     return max((row["outage_s"] for row in rows), default=0)
@@ -75,7 +80,7 @@ def message(rows: list[Row]) -> str:
     for name in names:
         if OWN_TTL_S.get(name) == PLAN_S:
             before, after = survives_s(rows, name, OLD_S), survives_s(rows, name, PLAN_S)
-            told.append(f"{name} survives {before} s with a TTL of {OLD_S} s and {after} s with {PLAN_S} s")
+            told.append(f"{name} survives {up_to(before)} with a TTL of {OLD_S} s and {up_to(after)} with {PLAN_S} s")
     free = [n for n in names if n not in OWN_TTL_S and survives_s(rows, n) == longest_s(rows)]
     if free:
         told.append(f"{' and '.join(free)} survived all that was tried, up to {longest_s(rows)} s")
