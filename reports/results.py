@@ -72,8 +72,8 @@ def read_result(path: Path) -> ResultFile:
         )
     kind = document.get("kind")
     kind = "verify" if kind == "results" else kind  # the name it had first
-    if kind in NOT_RESULTS:
-        return ResultFile(path.name, str(kind), document)
+    if isinstance(kind, str) and kind in NOT_RESULTS:
+        return ResultFile(path.name, kind, document)
     if not isinstance(kind, str) or kind not in KINDS:
         raise BadResultFile(f"result file {path}: kind {kind!r} is not known here: there are {', '.join(KINDS)}")
     problem = problem_of(kind, document)

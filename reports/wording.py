@@ -34,13 +34,9 @@ def sources(files: Sequence[ResultFile], fields: str) -> str:
     return f"Source: {names} ({fields}){made}."
 
 
-def against(ratio: float) -> str:
-    """A ratio in words: `65 % less`, `as much`, `1.3 times`, `47 times`."""
-    if ratio < 0.95:
-        return f"{100 * (1 - ratio):.0f} % less"
-    if ratio <= 1.05:
-        return "as much"
-    return f"{ratio:.1f} times" if ratio < 10 else f"{ratio:,.0f} times"
+def counted(count: int, one: str, more: str) -> str:
+    """`1 run`, `3 runs`."""
+    return f"{count:,} {one if count == 1 else more}"
 
 
 def runs_of(rows: Sequence[Mapping[str, Any]], field: str = "runs") -> str:

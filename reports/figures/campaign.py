@@ -11,7 +11,7 @@ from reports.figures.heat import grid
 from reports.figures.matrix import INVARIANTS
 from reports.intervals import wilson
 from reports.results import ResultFile
-from reports.wording import listed, source
+from reports.wording import counted, listed, source
 
 Row = Mapping[str, Any]
 #: The rounds that a campaign looks back on when it asks whether it still learns anything.
@@ -65,7 +65,7 @@ def message(rows: list[Row]) -> str:
     names = ink.in_order(by)
     broken = {name: sum(1 for count in by[name]["violations"].values() if count) for name in names}
     safe = [name for name in names if not broken[name]]
-    told = [f"{name} breaks {count} invariants" for name, count in broken.items() if count]
+    told = [f"{name} breaks {counted(count, 'invariant', 'invariants')}" for name, count in broken.items() if count]
     if safe:
         told.insert(0, f"no violation of {listed(safe)} in {sum(by[name]['runs'] for name in safe):,} runs")
     return "Searched at random with swarms of faults: " + "; ".join(told)

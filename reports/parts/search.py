@@ -7,7 +7,7 @@ from reports.figures import campaign, find, ink
 from reports.parts.simulated import Links, numbered
 from reports.results import ResultFile, Results
 from reports.sections import Section, Table, TableCell, cell
-from reports.wording import listed, source, sources
+from reports.wording import counted, listed, source, sources
 
 Row = Mapping[str, Any]
 
@@ -61,7 +61,7 @@ def proofs_message(searches: Sequence[Sequence[Row]]) -> str:
     for name in ink.in_order(clean):
         classes = sum(rows[0].get("classes") or 0 for rows in clean[name])
         count = len(clean[name])
-        told.append(f"{name} violates nothing in all {classes:,} classes of {count} scenario{'s' if count > 1 else ''}")
+        told.append(f"{name} violates nothing in all {classes:,} classes of {counted(count, 'scenario', 'scenarios')}")
     broken = [rows for rows in searches if violated_in(rows)]
     if broken:
         told.append(f"{listed(ink.in_order(rows[0]['strategy'] for rows in broken))} violate within the same bounds")
@@ -128,7 +128,7 @@ def _strategies(file: ResultFile) -> Table:
     new = sum(row["new"] for row in rows.values())
     return Table(
         name="campaign-strategies",
-        title=f"{new} failures are new" if new != 1 else "1 failure is new" if new else "No failure is new",
+        title=f"{counted(new, 'failure is', 'failures are')} new" if new else "No failure is new",
         caption=(
             "A failure is a violation with its smallest schedule; those that come down to the same one are one. New: "
             "the strategy was not "
@@ -169,7 +169,7 @@ def _failures(file: ResultFile, links: Links) -> Table:
     shown = smallest(file.document["failures"])
     return Table(
         name="campaign-failures",
-        title=f"{len(shown)} different violations by cause, each by its smallest run",
+        title=f"{counted(len(shown), 'violation', 'violations')} that differ in cause, each by its smallest run",
         caption=source(file, "failures[].strategy, .invariant, .cause, .scenario, .events, .explanation", timed=False),
         header=("strategy", "invariant", "race", "scenario", "events", "what happens"),
         rows=tuple(

@@ -209,7 +209,7 @@ def checks_of(
         pairs = {
             "redis_requests_per_message": (figures.requests / messages, row["redis"]["requests_per_message"]),
             "server_busy_share": (
-                figures.server_busy / traffic.seconds, row["redis"]["cpu_us_per_message"] * rate / 1e6
+                figures.server_busy / messages * rate, row["redis"]["cpu_us_per_message"] * rate / 1e6
             ),
             "messages_per_batch": (messages / max(1, figures.batches), row["messages_per_batch"]),
             "add_ms_p50": (spread(figures.adds)["p50"], row["add_ms"]["p50"]),
