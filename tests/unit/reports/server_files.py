@@ -1,5 +1,6 @@
 """Result files of real servers, searches, campaigns and models, made by hand, as their writers write them."""
 
+from collections.abc import Callable, Mapping
 from typing import Any
 
 
@@ -216,7 +217,8 @@ def conformance() -> dict[str, Any]:
     }
 
 
-ALL = {
+#: File name → document.
+ALL: Mapping[str, Callable[[], dict[str, Any]]] = {
     "load-compare": load,
     "search": search,
     "find": find,

@@ -26,7 +26,7 @@ def only(folder: Path, **documents: Any) -> Section:
 
 
 def titles(section: Section) -> str:
-    return "\n".join(each.title for each in (*section.figures, *section.tables))
+    return "\n".join([each.title for each in section.figures] + [each.title for each in section.tables])
 
 
 def test_a_load_says_who_waits_how_long_and_who_lost(tmp_path: Path) -> None:
@@ -46,7 +46,8 @@ def test_loads_with_faults_are_one_section_over_all_their_files(tmp_path: Path) 
     said = titles(section)
     assert "lock lost 25 and doubled 0 of 100; lease lost and doubled none of 100" in said
     assert "8 kills and 4 restarts" in said
-    assert all("`a.json` and `b.json`" in each.caption for each in (*section.figures, *section.tables))
+    captions = [each.caption for each in section.figures] + [each.caption for each in section.tables]
+    assert all("`a.json` and `b.json`" in caption for caption in captions)
 
 
 def test_a_search_is_a_proof_and_no_line_of_the_matrix(tmp_path: Path) -> None:
