@@ -67,6 +67,7 @@ class Guard:
             (names, {name: self._replacements[id(original)] for name, original in originals.items()})
             for names, originals in _ORIGINALS
         ]
+        self._of_classes = [(owner, name, self._replacements[id(original)]) for owner, name, original in _METHODS]
 
     @contextmanager
     def running(self, clock: Callable[[], float], strategy: type) -> Iterator[None]:
@@ -78,6 +79,8 @@ class Guard:
         self._find_names(strategy)
         for names, replacements in self._of_modules:
             names.update(replacements)
+        for owner, name, replacement in self._of_classes:
+            setattr(owner, name, replacement)
         for names, name, original in self._by_name:
             names[name] = self._replacements[id(original)]
         try:
@@ -85,6 +88,8 @@ class Guard:
         finally:
             for module_names, originals in _ORIGINALS:
                 module_names.update(originals)
+            for owner, name, original in _METHODS:
+                setattr(owner, name, original)
             for names, name, original in self._by_name:
                 names[name] = original
         if self._caught:
@@ -276,12 +281,15 @@ _PLACES: list[tuple[ModuleType | type, str, Any]] = [
 def _by_module() -> list[tuple[dict[str, Any], dict[str, Any]]]:
     """The names of each module, and what stood there before any run."""
     found: dict[int, tuple[dict[str, Any], dict[str, Any]]] = {}
-    for module, name, original in _PLACES:
-        found.setdefault(id(module), (vars(module), {}))[1][name] = original
+    for owner, name, original in _PLACES:
+        if isinstance(owner, ModuleType):
+            found.setdefault(id(owner), (vars(owner), {}))[1][name] = original
     return list(found.values())
 
 
 _ORIGINALS = _by_module()
+#: The same of classes, whose names can only be set one by one.
+_METHODS = [place for place in _PLACES if not isinstance(place[0], ModuleType)]
 
 
 def _namespaces(strategy: type) -> list[dict[str, Any]]:
