@@ -120,7 +120,7 @@ def _members_in_order(self: ExpiringMembersSet) -> Iterator[bytes]:
 ExpiringMembersSet.__iter__ = _members_in_order  # type: ignore[method-assign]
 
 # Each new server reads through the whole table of commands for it, and each run has a new server.
-_acl.get_commands_by_category = functools.cache(_acl.get_commands_by_category)
+_acl.get_commands_by_category = functools.cache(_acl.get_commands_by_category)  # type: ignore[attr-defined]
 
 
 class SimSocket(FakeSocket):
