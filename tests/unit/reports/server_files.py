@@ -77,7 +77,7 @@ def search(exhausted: bool = True, violations: int = 0) -> dict[str, Any]:
     """A search of `lease` in `small_boundary`."""
     found = f"violated in {violations}" if violations else "no violation"
     proof = f"2 messages, 2 functions: 1,554 classes of interleavings, {'' if exhausted else 'stopped, not '}exhausted"
-    row = {
+    row: dict[str, Any] = {
         "strategy": "lease",
         "scenario": "small_boundary",
         "invariant": "no_loss",
