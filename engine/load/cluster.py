@@ -98,6 +98,13 @@ def follows(server: EmbeddedServer) -> bool:
     return "role:slave" in lines and "master_link_status:up" in lines
 
 
+def is_replicated(server: EmbeddedServer) -> bool:
+    """Whether a primary's replica has confirmed all that was written so far: `WAIT` speaks of one connection's writes alone."""
+    fields = dict(line.split(":", 1) for line in ask(server, "INFO", "replication").decode().split() if ":" in line)
+    confirmed = [part for part in fields.get("slave0", "").split(",") if part.startswith("offset=")]
+    return confirmed == [f"offset={fields['master_repl_offset']}"]
+
+
 def is_primary(server: EmbeddedServer) -> bool:
     """Whether a node has taken over, or has been a primary all the time."""
     return "role:master" in ask(server, "INFO", "replication").decode().split()

@@ -37,7 +37,13 @@ def test_a_notebook_runs_and_says_what_is_committed(path: Path, monkeypatch: pyt
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")]))
     notebook = read(path)
     committed = texts(notebook)
-    client = NotebookClient(notebook, timeout=240, kernel_name="python3", resources={"metadata": {"path": path.parent}})
+    client = NotebookClient(
+        notebook,
+        timeout=None,
+        startup_timeout=600,
+        kernel_name="python3",
+        resources={"metadata": {"path": path.parent}},
+    )
     asyncio.run(client.async_execute())
     assert texts(notebook) == committed
 

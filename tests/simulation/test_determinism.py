@@ -20,6 +20,9 @@ PROBES = Path(__file__).parents[1] / "strategies" / "probes.py"
 STRATEGIES = ("baseline", "lock", "lua", "lease", "fenced_lock", f"{PROBES}:Sweeps", f"{PROBES}:Waits")
 POLICIES: dict[str, type[Timed] | type[RandomWalk]] = {"timed": Timed, "random": RandomWalk}
 
+#: A run of `lease` with all faults is one of the longest there are: more of them by night, and in the determinism check.
+RUNS, HASH_SEEDS = (3, ("1", "77")) if os.environ.get("HYPOTHESIS_PROFILE") == "nightly" else (1, ("77",))
+
 CASE = case_of(
     sending(0, "a"),
     sending(0, "b", data={"x": []}),
@@ -58,11 +61,12 @@ def digests(strategies: list[str], policies: list[str], runs: int) -> list[str]:
     ]
 
 
-def test_two_processes_with_different_hash_seeds_and_this_one_give_the_same_bytes() -> None:
-    asked: Any = (list(STRATEGIES), list(POLICIES), 2)
+@pytest.mark.slow
+def test_processes_with_other_hash_seeds_give_the_same_bytes_as_this_one() -> None:
+    asked: Any = (list(STRATEGIES), list(POLICIES), RUNS)
     here = digests(*asked)
     assert len(set(here)) == len(here)
-    for hash_seed in ("1", "77"):
+    for hash_seed in HASH_SEEDS:
         answer = subprocess.run(
             [sys.executable, "-c", PROGRAM],
             input=json.dumps(asked),
@@ -76,10 +80,11 @@ def test_two_processes_with_different_hash_seeds_and_this_one_give_the_same_byte
         assert answer.stderr == ""
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("strategy", STRATEGIES, ids=lambda name: name.rpartition(":")[2])
 @pytest.mark.parametrize("policy", POLICIES)
 def test_a_replay_of_the_recorded_schedule_gives_the_same_bytes(policy: str, strategy: str) -> None:
-    for number in range(3):
+    for number in range(2 * RUNS):
         world = one_run(strategy, policy, number)
         # Through JSON, as a trace file keeps it.
         schedule = json.loads(json.dumps(world.choices.deviations))

@@ -13,6 +13,7 @@ from tests.simulation.steering import case_of, events, sending
 SENDINGS = (sending(0, "a"), sending(7_600, "b"), sending(8_200, "c"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("policy", [Timed, RandomWalk])
 @pytest.mark.parametrize("strategy", ["lua", "lease"])
 def test_no_run_has_more_faults_than_its_budget_nor_one_after_it_healed(
@@ -23,7 +24,7 @@ def test_no_run_has_more_faults_than_its_budget_nor_one_after_it_healed(
     )
     scheduler: Scheduler = policy("budget")
     seen: Counter[int] = Counter()
-    for number in range(12):
+    for number in range(6):
         scheduler.new_run(number)
         history = World(case, load_strategy(strategy), scheduler).run()
         faults = events(history, "fault")
@@ -40,7 +41,7 @@ def test_every_kind_of_fault_strikes(policy: type[Timed] | type[RandomWalk]) -> 
     kinds = (*FAULTS, *DAGGER_FAULTS)
     seen: set[str] = set()
     scheduler: Scheduler = policy("kinds")
-    for number in range(90):
+    for number in range(3 * len(kinds)):
         case = case_of(
             *SENDINGS, functions=3, faults=(kinds[number % len(kinds)],), fault_budget=3, fault_rate=0.5, heal_ms=90_000
         )
