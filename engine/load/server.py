@@ -18,7 +18,7 @@ from pathlib import Path
 from engine.buffer.errors import UsageError
 
 HOST = "127.0.0.1"
-START_TIMEOUT_SECONDS = 20
+START_TIMEOUT_SECONDS = 60
 STOP_TIMEOUT_SECONDS = 10
 #: Another process may take the port between its choice and the server's start.
 PORT_ATTEMPTS = 5

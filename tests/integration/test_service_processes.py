@@ -25,7 +25,8 @@ from engine.load.server import EmbeddedServer, embedded_server, free_port
 
 pytestmark = pytest.mark.real_server
 KEY = {"Authorization": "Bearer service-key"}
-PATIENCE_SECONDS = 60
+#: For what must come: no test is about how soon.
+PATIENCE_SECONDS = 600
 
 
 def message(number: int, person: str = "49151") -> dict[str, Any]:
@@ -64,19 +65,23 @@ class Serve:
 
     def post(self, body: Any, **options: Any) -> httpx.Response:
         content = body if isinstance(body, bytes) else json.dumps(body).encode()
-        return httpx.post(f"{self.url}/webhook", content=content, timeout=30, **options)
+        return httpx.post(f"{self.url}/webhook", content=content, timeout=PATIENCE_SECONDS, **options)
 
     def metrics(self) -> str:
-        return httpx.get(f"{self.url}/metrics", headers=KEY, timeout=30).text
+        return httpx.get(f"{self.url}/metrics", headers=KEY, timeout=PATIENCE_SECONDS).text
 
     def stop(self) -> tuple[int, str]:
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGTERM)
-        status = self.process.wait(PATIENCE_SECONDS)
-        self._reader.join(PATIENCE_SECONDS)
+        return self.ended()
+
+    def ended(self) -> tuple[int, str]:
+        """Its exit status and what it said on stderr, once it has ended."""
         assert self.process.stdout is not None
         assert self.process.stderr is not None
-        said = self.process.stderr.read()
+        status = self.process.wait(PATIENCE_SECONDS)
+        self._reader.join(PATIENCE_SECONDS)
+        said = "" if self.process.stderr.closed else self.process.stderr.read()
         self.process.stdout.close()
         self.process.stderr.close()
         return status, said
@@ -85,13 +90,18 @@ class Serve:
 @contextmanager
 def serving(redis_url: str, *arguments: str, workers: int = 1) -> Iterator[Serve]:
     serve = Serve(redis_url, "--workers", str(workers), *arguments)
+
+    def started() -> bool:
+        assert serve.process.poll() is None, "it ended before it had started"
+        return len(serve.events("service.started")) == workers
+
     try:
-        until(lambda: len(serve.events("service.started")) == workers)
+        until(started)
         yield serve
     finally:
         if serve.process.poll() is None:
             serve.process.kill() if workers == 1 else serve.process.terminate()
-        serve.process.wait(PATIENCE_SECONDS)
+        serve.ended()
 
 
 def until(holds: Callable[[], Any]) -> Any:

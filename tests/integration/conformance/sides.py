@@ -55,6 +55,7 @@ class FakeSocket:
             with self._side.guard.running(lambda: now_us / 1_000_000, Runtime):
                 self._side.server.expire(now_us // 1_000 - EPOCH_MS)
                 done = self._side.server.execute(self._session, args)
+            self._side.executed()
             self._side.trail.keys.update((key.encode(), None) for key in (*done.reads, *done.writes) if key != "*")
             self._replies += done.reply
 
@@ -239,6 +240,8 @@ class FakeSide(Side):
     def __init__(self) -> None:
         self.guard = Guard()
         self.server = RedisServer(ServerPool())
+        #: Called after each command.
+        self.executed: Callable[[], None] = lambda: None
         super().__init__()
 
     def next_time_us(self) -> int:

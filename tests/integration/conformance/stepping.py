@@ -86,7 +86,9 @@ class Stepping(RuleBasedStateMachine):
             functions = [function[side.name] for function in getattr(self, "_functions", [])]
             for function in functions:
                 function.runtime.slept = 0
+            self.fake.executed = lambda: ends.extend(self._ttl_ends_us())  # what a step sets may end in it
             outcomes[side] = side.run(call(side, functions))
+            self.fake.executed = lambda: None
             side.processor_fails = False
             trails[side], side.trail = side.trail, Trail()
             if side is self.real:
@@ -163,12 +165,12 @@ class Stepping(RuleBasedStateMachine):
 
     def _ends_us(self) -> list[float]:
         """When each TTL ends, and the times that scripts have stored, by the simulation."""
-        found = []
-        for item in self.fake.server.database._dict.values():
-            found += _times_us(item.value)
-            if item.expireat is not None:
-                found.append(item.expireat * 1_000_000)
-        return found
+        stored = [_times_us(item.value) for item in self.fake.server.database._dict.values()]
+        return [*self._ttl_ends_us(), *(time for times in stored for time in times)]
+
+    def _ttl_ends_us(self) -> list[float]:
+        items = self.fake.server.database._dict.values()
+        return [item.expireat * 1_000_000 for item in items if item.expireat is not None]
 
     def _empty(self) -> None:
         """Both sides are empty, and no function remembers anything."""
