@@ -1,6 +1,6 @@
 """What a second process brings to a campaign, and what a campaign costs beside the bare runs: ratios, side by side.
 
-    python -m benchmarks.campaign [--runs 4800] [--repeats 3] [--jobs 2] [--json FILE]
+    python -m benchmarks.campaign [--runs 1800] [--repeats 3] [--jobs 2] [--json FILE]
 
 The same campaign (`lease`, seed 0) is run by one process and by `--jobs`, in turn, so that a machine that is busy is busy for
 both; the ratio is the median over the repeats. What is measured begins with the second round: the start of the processes is a
@@ -23,7 +23,7 @@ import psutil
 
 from scenarios.batch import run_batch
 from scenarios.campaign import Status, campaign
-from scenarios.campaign.plan import BATCH_RUNS, Batch
+from scenarios.campaign.plan import Batch
 from scenarios.campaign.store import Store
 from scenarios.trace import versions
 
@@ -31,7 +31,7 @@ from scenarios.trace import versions
 def main() -> int:
     """Measure, print, and write the file if one is asked for."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--runs", type=int, default=4_800, metavar="N", help="runs of each campaign")
+    parser.add_argument("--runs", type=int, default=1_800, metavar="N", help="runs of each campaign")
     parser.add_argument("--repeats", type=int, default=3, metavar="N")
     parser.add_argument("--jobs", type=int, default=2, metavar="J")
     parser.add_argument("--json", type=Path, metavar="FILE")
@@ -101,6 +101,10 @@ class Measured:
     digest: str
 
 
+#: Few runs a batch, so that a round of a short campaign has as many batches as one of a long campaign.
+BATCH_RUNS = 5
+
+
 def measured(store: Path, runs: int, jobs: int) -> Measured:
     """Run the campaign in rounds of a third of its runs, and measure the last two."""
     marks: list[tuple[int, float, float]] = []
@@ -115,6 +119,7 @@ def measured(store: Path, runs: int, jobs: int) -> Measured:
         runs=3 * batches * BATCH_RUNS,
         jobs=jobs,
         store=store,
+        batch_runs=BATCH_RUNS,
         round_batches=batches,
         progress=watch,
     )
