@@ -25,8 +25,17 @@ class Labels:
 
     def __init__(self, history: Sequence[Event]) -> None:
         sent = [event for event in history if event["event"] == "webhook.sent"]
-        self.of_id = {event["id"]: str(event.get("label", event["id"])) for event in sent}
-        self.of_call = {event["call"]: str(event.get("label", event["id"])) for event in sent}
+        first: dict[tuple[str, ...], str] = {}
+        self.of_call: dict[str, str] = {}
+        #: Calls that send once more what went by another label, and that label.
+        self.again: dict[str, str] = {}
+        for event in sent:
+            label = str(event.get("label", event["id"]))
+            known_as = first.setdefault((*event["conversation"], event["id"]), label)
+            self.of_call[event["call"]] = label
+            if known_as != label:
+                self.again[event["call"]] = known_as
+        self.of_id = {message_id: label for (*_, message_id), label in first.items()}
 
     def call(self, event: Event) -> str:
         """The message of a webhook call."""
@@ -139,7 +148,9 @@ SAID: Mapping[str, Callable[[Event, Labels], str]] = {
 }
 #: What is worth a row only where it is one of the conflicting steps.
 SAID_IF_MARKED: Mapping[str, Callable[[Event, Labels], str]] = {
-    "webhook.sent": lambda e, labels: f"{labels.call(e)} is sent",
+    "webhook.sent": lambda e, labels: (
+        f"{labels.call(e)} is sent" + (f": {labels.again[e['call']]} again" if e["call"] in labels.again else "")
+    ),
     "webhook.confirmed": lambda e, labels: f"{labels.call(e)} is confirmed",
     "delivery.confirmed": lambda e, labels: f"delivery confirmed {e['status']}",
     "handover.arrived": lambda e, labels: f"begins {labels.listed(e)}",

@@ -48,7 +48,7 @@
       step.classList.add("chosen");
       if (scroll && step.getClientRects().length) step.scrollIntoView({ block: "nearest", inline: "nearest" });
     }
-    nav.querySelector("output").textContent = `${chosen + 1} of ${rows.length} · ${((t - data.start) / 1000).toFixed(3)} s`;
+    nav.querySelector("output").textContent = `${chosen + 1} of ${rows.length} · ${(t / 1000).toFixed(3)} s`;
     showKeys(at, t);
   };
   const go = {

@@ -82,21 +82,21 @@ def test_a_run_without_deviations_is_in_order_everywhere() -> None:
 
 GOLDEN = """\
       time  f1                f2                redis                           processor
-     0.010  m1 arrives
-     0.020  PING                                → PONG
-     0.030  GET msg_buffer                      → nil
-     0.040  SETEX msg_buffer                    ← {m1} for 15 s
-     0.050  m1 answered 200
-     8.010                    delivery arrives
- ►   8.020                    GET msg_buffer    → {m1}
-     8.030                    hands over m1
-     8.110  m2 arrives
- ►   8.120  SETEX msg_buffer                    ← {m1, m2} for 15 s
-     8.130  m2 answered 200
-    11.000                                                                      EFFECT m1
- ►  11.010                    SETEX msg_buffer  ← {m1, m2, processed} for 30 s
-    59.000                                                                      m2 still waits
-  → m2 was appended at 8.120 s, after the batch was read at 8.020 s and before it was marked at 11.010 s: never handed
+     1.010  m1 arrives
+     1.020  PING                                → PONG
+     1.030  GET msg_buffer                      → nil
+     1.040  SETEX msg_buffer                    ← {m1} for 15 s
+     1.050  m1 answered 200
+     9.010                    delivery arrives
+ ►   9.020                    GET msg_buffer    → {m1}
+     9.030                    hands over m1
+     9.110  m2 arrives
+ ►   9.120  SETEX msg_buffer                    ← {m1, m2} for 15 s
+     9.130  m2 answered 200
+    12.000                                                                      EFFECT m1
+ ►  12.010                    SETEX msg_buffer  ← {m1, m2, processed} for 30 s
+    60.000                                                                      m2 still waits
+  → m2 was appended at 9.120 s, after the batch was read at 9.020 s and before it was marked at 12.010 s: never handed
     over
   = in order everywhere, except: the processor's work on m1 takes 2.970 s
   replay: bufferproof replay traces/x.json"""
@@ -106,7 +106,7 @@ def test_the_picture_of_a_loss_in_text() -> None:
     diagram = diagram_of(
         LOSS,
         events=[READ, LATE_ADD, MARK],
-        explanation="m2 was appended at 8.120 s, after the batch was read at 8.020 s and before it was marked at 11.010 s:"
+        explanation="m2 was appended at 9.120 s, after the batch was read at 9.020 s and before it was marked at 12.010 s:"
         " never handed over",
         exceptions=["the processor's work on m1 takes 2.970 s"],
         replay="traces/x.json",

@@ -21,15 +21,21 @@ def test_a_counterexample_is_read_in_a_minute() -> None:
     assert max(len(line) for line in shown.splitlines()) <= 120
 
 
-def test_times_count_from_the_first_webhook_in_seconds() -> None:
+def test_times_are_those_of_the_judges_sentences_seconds_since_the_run_began() -> None:
     lines = body(timeline(LOSS))
-    assert lines[0].split()[0] == "0.010"
-    assert any(line.split()[0] == "11.000" for line in lines)
+    assert lines[0].split()[0] == "1.010"
+    assert any(line.split()[0] == "12.000" for line in lines)
+
+
+def test_what_is_sent_again_under_another_label_is_told_to_be_the_same_message() -> None:
+    sent = LOSS[1]
+    again = {**sent, "t": sent["t"] + 500, "call": "w9", "label": "m9"}
+    assert "m9 is sent: m1 again" in timeline([*LOSS[:2], again, *LOSS[2:]], events=[1, 2])
 
 
 def test_the_steps_in_conflict_are_marked_and_no_others() -> None:
     marked = [line for line in body(timeline(LOSS, events=[READ, LATE_ADD, MARK])) if line[1] == "►"]
-    assert [line[2:].split()[0] for line in marked] == ["8.020", "8.120", "11.010"]
+    assert [line[2:].split()[0] for line in marked] == ["9.020", "9.120", "12.010"]
 
 
 def test_there_is_a_column_for_each_function_that_acts() -> None:
