@@ -18,7 +18,7 @@ _TEXT_FIELDS = ("instance_name", "user_phone", "message_id", "text")
 def read_workload(path: Path) -> tuple[Sending, ...]:
     """The messages of a file, from the first one's time on. Raises `UsageError` naming the first bad line."""
     try:
-        lines = path.read_text(encoding="utf-8").split("\n")  # a text may hold other line separators as they are
+        lines = path.read_text(encoding="utf-8-sig").split("\n")  # a text may hold other line separators as they are
     except OSError as error:
         raise UsageError(f"workload {path}: {error.strerror}: check the path") from None
     except UnicodeDecodeError:

@@ -38,6 +38,12 @@ def capacity(
     options.above_zero("--cold-start-ms", cold_start_ms)
     options.above_zero("--hop-ms", hop_ms)
     options.at_least("--instances", instances, 1)
+    for name, price in (
+        ("--price-invocations", price_invocations),
+        ("--price-gigabyte-second", price_gigabyte_second),
+        ("--price-requests", price_requests),
+    ):
+        options.at_least(name, price, 0)
     for each in volume or ():
         options.at_least("--volume", each, 1)
     from engine.buffer.files import write_whole
@@ -71,6 +77,10 @@ def _load(path: Path) -> dict[str, Any]:
         options.refuse(f"--load {path}: this is not JSON: give a file that bufferproof load wrote")
     if not isinstance(document, dict) or document.get("kind") != "load" or document.get("schema") != 1:
         options.refuse(f"--load {path}: this is no result of a load: make one with bufferproof load --compare")
+    from reports.kinds import problem_of
+
+    if (problem := problem_of("load", document)) is not None:
+        options.refuse(f"--load {path}: {problem}: make it again with bufferproof load")
     found: dict[str, Any] = document
     return found
 

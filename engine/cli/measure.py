@@ -10,9 +10,14 @@ from engine.cli import options
 
 def measure(
     names: Annotated[
-        list[str] | None, typer.Argument(metavar="[NAME…]", help="What to measure; left out: everything.")
+        list[str] | None,
+        typer.Argument(
+            metavar="NAME", help="What to measure: boundary, steps, faults, cost, risk; left out: everything."
+        ),
     ] = None,
-    runs: Annotated[int | None, typer.Option(metavar="N", help="Runs per cell.")] = None,
+    runs: Annotated[
+        int | None, typer.Option(metavar="N", help="Runs per cell; left out: each measurement's own number.")
+    ] = None,
     profile: Annotated[
         Path | None, typer.Option(metavar="FILE", help="A traffic profile (JSON): see docs/reading-the-report.md.")
     ] = None,

@@ -21,7 +21,8 @@ def serve(
     port: Annotated[int, typer.Option(help="The port to listen on.", min=0, max=65_535)] = 8_000,
     workers: Annotated[int, typer.Option(help="How many processes, on one port and one Redis.")] = 1,
     fd: Annotated[
-        int | None, typer.Option(help="Listen on this file descriptor, a listening socket, as a supervisor passes one.")
+        int | None,
+        typer.Option(help="Listen on this file descriptor, a listening socket, as a supervisor passes one.", min=0),
     ] = None,
     redis_url: Annotated[str | None, typer.Option(help="The Redis server; else REDIS_URL.")] = None,
     processor_url: Annotated[str | None, typer.Option(help="Who gets the batches; else PROCESSOR_URL.")] = None,
@@ -35,6 +36,8 @@ def serve(
     """Run the buffer as an HTTP service: POST /webhook, the delivery endpoint, GET /health, GET /metrics."""
     from engine.buffer.serving import Serving, run
 
+    if not host:
+        options.refuse("--host is empty: give 127.0.0.1, or 0.0.0.0 to listen on all addresses")
     if not 1 <= workers <= WORKERS_MAX:
         options.refuse(f"--workers {workers} is refused: give 1 to {WORKERS_MAX:,}")
     named = {"REDIS_URL": redis_url, "PROCESSOR_URL": processor_url}

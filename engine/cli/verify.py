@@ -15,31 +15,64 @@ if TYPE_CHECKING:
 
 UNDECIDED = 3
 
+#: The kinds as in `engine/simulation/case.py`, which takes longer to import than a help text deserves; a test compares.
+FAULT_HELP = (
+    "Which faults may strike; repeatable. all: every kind but †. Left out: what each scenario says. Kinds: stall,"
+    " request_lost, reply_lost, crash, pause, clock_skew, restart, unreachable, script_flush, processor_failure,"
+    " webhook_repeated, delivery_repeated; † restart_data_lost, eviction, processor_too_slow."
+)
+
 
 def verify(
     strategy: Annotated[
-        list[str] | None, typer.Option(metavar="S", help="A strategy's name, or file.py:ClassName; repeatable.")
+        list[str] | None,
+        typer.Option(
+            metavar="S", help="A strategy's name, or file.py:ClassName; repeatable. Left out: every built-in one."
+        ),
     ] = None,
     scenario: Annotated[
-        list[str] | None, typer.Option(metavar="N", help="A scenario's name, or file.py:Name; repeatable.")
+        list[str] | None,
+        typer.Option(
+            metavar="N",
+            help="A scenario's name, or file.py:Name; repeatable. Left out: with --strategy all but † (exhaustive and dpor:"
+            " the small ones), else those around the end of the window.",
+        ),
     ] = None,
     fault: Annotated[
         list[str] | None,
-        typer.Option(metavar="none|all|KIND", help="Which faults may strike; left out: what each scenario says."),
+        typer.Option(metavar="none|all|KIND", help=FAULT_HELP),
     ] = None,
-    fault_budget: Annotated[int | None, typer.Option(metavar="N", help="How many faults a run, at most.")] = None,
+    fault_budget: Annotated[
+        int | None,
+        typer.Option(metavar="N", help="How many faults a run, at most; left out: 3, or what the scenario says."),
+    ] = None,
     workload: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Recorded traffic instead of a scenario's.")
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Recorded messages instead of a scenario's, a JSON object a line: sent_at_ms (or sent_at, ISO-8601),"
+            " instance_name, user_phone, message_id, text, data.",
+        ),
     ] = None,
     explore: Annotated[
         str, typer.Option(metavar="|".join(options.EXPLORE), help="Who chooses what happens next.")
     ] = "portfolio",
-    runs: Annotated[int | None, typer.Option(metavar="N", help="Runs per strategy and scenario.")] = None,
-    seconds: Annotated[float | None, typer.Option(metavar="S", help="An upper bound on the whole call.")] = None,
+    runs: Annotated[
+        int | None,
+        typer.Option(metavar="N", help="Runs per strategy and scenario; left out: each scenario's own number."),
+    ] = None,
+    seconds: Annotated[
+        float | None, typer.Option(metavar="S", help="An upper bound on the whole call, in seconds.")
+    ] = None,
     seed: Annotated[int, typer.Option(metavar="K", help="All randomness comes from it.")] = 0,
-    jobs: Annotated[int | None, typer.Option(metavar="J", help="Processes; changes no result.")] = None,
+    jobs: Annotated[
+        int | None, typer.Option(metavar="J", help="Processes, left out: one for each core; changes no result.")
+    ] = None,
     settings: Annotated[
-        list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="A setting of the strategies; repeatable.")
+        list[str] | None,
+        typer.Option(
+            "--set", metavar="NAME=VALUE", help="A setting of the strategies, such as BUFFER_DELAY_MS=4000; repeatable."
+        ),
     ] = None,
     check_determinism: Annotated[
         bool, typer.Option("--check-determinism", help="First run everything twice and compare the histories.")
@@ -48,7 +81,11 @@ def verify(
     as_json: Annotated[bool, typer.Option("--json", help="Print the result document and nothing else.")] = False,
     redact: Annotated[bool, typer.Option("--redact", help="Pseudonyms for names, phones, ids and texts.")] = False,
 ) -> int:
-    """Run strategies through scenarios: a table of verdicts, and a counterexample for each violation."""
+    """Run strategies through scenarios: a table of verdicts, and a counterexample for each violation.
+
+    Exit status: 0 all held; 1 a violation; 3 undecided. Without --strategy the verdicts are held against those written
+    down: 1 is then a violation that is not, 3 a known one that was not found.
+    """
     import scenarios
     from engine.simulation.case import DAGGER_FAULTS, FAULTS
 

@@ -157,3 +157,11 @@ def test_wrong_usage_is_wrong_usage_without_stdout_and_stderr_too(monkeypatch: p
     assert main(["verify", "--runs", "0"]) == 2
     for nowhere in (sys.stdout, sys.stderr):
         nowhere.close()
+
+
+def test_the_help_of_verify_names_every_fault(capsys: Captured) -> None:
+    from engine.simulation.case import DAGGER_FAULTS, FAULTS
+
+    assert main(["verify", "--help"]) == 0
+    words = capsys.readouterr().out.replace(",", " ").replace(";", " ").replace(".", " ").split()
+    assert {*FAULTS, *DAGGER_FAULTS} <= set(words)
