@@ -3,21 +3,20 @@
 Exit status everywhere: 0 done or all held, 1 an invariant was violated (or, for `replay`, reproduced), 2 wrong usage, a bad
 file or something that is not there: one line on stderr, never a traceback; 3 undecided. As everywhere in a shell, 130 is an
 interrupt and 141 a reader of the output that went away: neither is a verdict.
+
+What takes long to import is imported within `main`, so that who interrupts a start sees no traceback either.
 """
 
 import errno
-import importlib
-import importlib.metadata
-import importlib.util
 import io
 import os
 import sys
-import traceback
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, TextIO
+from typing import TYPE_CHECKING, Annotated, TextIO
 
-import typer
+if TYPE_CHECKING:
+    import typer
 
 #: Subcommand → module and what it exports: a function, or a `typer.Typer` of its own.
 COMMANDS = {
@@ -68,7 +67,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             stream.reconfigure(errors="backslashreplace")
     try:
         status = _application(given)(args=given, prog_name="bufferproof", standalone_mode=False)
-    except (KeyboardInterrupt, typer.Abort):
+    except KeyboardInterrupt:
         return INTERRUPTED
     except SystemExit as stop:
         # Typer ends with 1 when the reader went away, which would say "violated".
@@ -76,6 +75,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return NO_READER
         raise
     except Exception as error:
+        import traceback
+
+        import typer
+
+        if isinstance(error, typer.Abort):
+            return INTERRUPTED
         line = _line_of(error)
         if line is None:
             # A defect of this project is no verdict: neither "violated" nor "wrong usage".
@@ -90,10 +95,20 @@ def _nowhere() -> TextIO:
     return Path(os.devnull).open("w", encoding="utf-8")
 
 
-def _application(arguments: Sequence[str]) -> typer.Typer:
+def _application(arguments: Sequence[str]) -> "typer.Typer":
     """The command with the one subcommand that is called; with all of them where none is, as for `--help`."""
+    import importlib
+    import importlib.util
+
+    import typer
+
     application = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
-    application.callback()(_root)
+    shown = typer.Option("--version", help="Print the version and stop.", is_eager=True, callback=_show_version)
+
+    @application.callback()
+    def root(version: Annotated[bool, shown] = False) -> None:
+        """Find where message buffers on Redis lose, double or reorder messages."""
+
     called = next((argument for argument in arguments if not argument.startswith("-")), None)
     for name in [called] if called in COMMANDS else COMMANDS:
         module_name, _, attribute = COMMANDS[name].partition(":")
@@ -108,21 +123,19 @@ def _application(arguments: Sequence[str]) -> typer.Typer:
 
 
 def _show_version(wanted: bool) -> None:
+    import importlib.metadata
+
+    import typer
+
     if wanted:
         typer.echo(importlib.metadata.version("bufferproof"))
         raise typer.Exit
 
 
-def _root(
-    version: Annotated[
-        bool, typer.Option("--version", help="Print the version and stop.", is_eager=True, callback=_show_version)
-    ] = False,
-) -> None:
-    """Find where message buffers on Redis lose, double or reorder messages."""
-
-
 def _line_of(error: Exception) -> str | None:
     """What to say of an error in one line, or None if it is a defect of this project."""
+    import typer
+
     if isinstance(error, typer.TyperException):
         context = getattr(error, "ctx", None)
         path = context.command_path if context is not None else "bufferproof"
