@@ -149,7 +149,9 @@ SAID: Mapping[str, Callable[[Event, Labels], str]] = {
 #: What is worth a row only where it is one of the conflicting steps.
 SAID_IF_MARKED: Mapping[str, Callable[[Event, Labels], str]] = {
     "webhook.sent": lambda e, labels: (
-        f"{labels.call(e)} is sent" + (f": {labels.again[e['call']]} again" if e["call"] in labels.again else "")
+        f"{labels.call(e)}, {labels.again[e['call']]} again"
+        if e["call"] in labels.again
+        else f"{labels.call(e)} is sent"
     ),
     "webhook.confirmed": lambda e, labels: f"{labels.call(e)} is confirmed",
     "delivery.confirmed": lambda e, labels: f"delivery confirmed {e['status']}",

@@ -30,7 +30,7 @@ def test_times_are_those_of_the_judges_sentences_seconds_since_the_run_began() -
 def test_what_is_sent_again_under_another_label_is_told_to_be_the_same_message() -> None:
     sent = LOSS[1]
     again = {**sent, "t": sent["t"] + 500, "call": "w9", "label": "m9"}
-    assert "m9 is sent: m1 again" in timeline([*LOSS[:2], again, *LOSS[2:]], events=[1, 2])
+    assert "m9, m1 again" in timeline([*LOSS[:2], again, *LOSS[2:]], events=[1, 2])
 
 
 def test_the_steps_in_conflict_are_marked_and_no_others() -> None:
