@@ -6,19 +6,19 @@ For every command it says which keys were *really* read and written, through `re
 import functools
 import threading
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from heapq import heappop
 from typing import Any
 
 import redis as redis_py
 from fakeredis._clients._tcp_server import encode_reply
 from fakeredis._core import Database, FakeServer
-from fakeredis._helpers import NoResponse
-from fakeredis._socket import FakeSocket
+from fakeredis._helpers import compile_pattern
 from fakeredis.model import ClientInfo, ExpiringMembersSet, _acl
 
 from engine.simulation.lua import Lua, install
 from engine.simulation.process import EPOCH_MS
+from engine.simulation.session import SimSocket
 
 #: In place of a key, for commands whose answer depends on which keys there are (KEYS, SCAN, RANDOMKEY).
 ANY_KEY = b"*"
@@ -123,75 +123,6 @@ ExpiringMembersSet.__iter__ = _members_in_order  # type: ignore[method-assign]
 _acl.get_commands_by_category = functools.cache(_acl.get_commands_by_category)  # type: ignore[attr-defined]
 
 
-class SimSocket(FakeSocket):
-    """One client's session on the server."""
-
-    def __init__(self, server: FakeServer, number: int = 0) -> None:
-        self.number = number
-        #: Where what is published goes. None: nobody listens.
-        self.push: Callable[[bytes], None] | None = None
-        self._answering = False
-        super().__init__(server, 0, None, redis_py.Redis, client_info={})
-        self.replies: list[Any] = []
-        self.blocked_for: float | None = None  # seconds, 0: without end; None: not blocked
-
-    def __hash__(self) -> int:
-        """Its number: fakeredis keeps subscribers in sets, which are then walked in the same order in each run."""
-        return self.number
-
-    def put_response(self, msg: Any) -> None:
-        """Keep a reply until the network takes it; what another session published goes at once."""
-        if self._answering:
-            self.replies.append(msg)
-        elif self.push is not None:
-            self.push(encode_reply(msg, 2))
-
-    def answer(self, args: list[bytes]) -> Any:
-        """Execute a command; its reply, or None if it has none. Raises whatever goes wrong within fakeredis."""
-        self.replies.clear()
-        self.blocked_for = None
-        if self._killed:
-            raise redis_py.ConnectionError("Connection closed by server.")
-        self._answering = True
-        try:
-            self._process_command(args)
-        finally:
-            self._answering = False
-        if not self.replies or (self.replies[0] is None and args[0].upper() == b"BLMOVE" and self.blocked_for is None):
-            return self._blocked_move(args) if self.replies else None
-        return self.replies[0]
-
-    def _blocked_move(self, args: list[bytes]) -> None:
-        # fakeredis answers at once where the source is not there; a server waits, but for a transaction.
-        if not self._in_transaction:
-            self.blocked_for = float(args[-1])
-
-    def _lua_redis_call(self, lua_runtime: Any, expected_globals: set[Any], op: bytes, *args: Any) -> Any:
-        # fakeredis' callbacks hold its own interpreter: see `engine/simulation/lua.py`.
-        return super()._lua_redis_call(self._server._lua_runtime, expected_globals, op, *args)  # type: ignore[attr-defined]
-
-    def setex(self, key: Any, seconds: int, value: bytes) -> Any:
-        """SETEX to the millisecond: fakeredis cuts the end to a whole second, so that keys go up to 999 ms too early."""
-        done = super().setex(key, seconds, value)
-        key.expireat = self._db.time + seconds
-        return done
-
-    def psetex(self, key: Any, ms: int, value: bytes) -> Any:
-        """PSETEX likewise: under a second, its keys would be gone at once."""
-        done = super().psetex(key, ms, value)
-        key.expireat = self._db.time + ms / 1000
-        return done
-
-    def _blocking(self, timeout: float | None, func: Any, shape: Any = None) -> Any:
-        # A blocked client would need a thread. The network parks it instead, and gives the command again when a key
-        # has changed, until its time is over.
-        result = func(True)
-        if result is None and not self._in_transaction:
-            self.blocked_for = timeout or 0.0
-            return NoResponse()
-        return result if shape is None else shape(result)
-
-
 class Executed:
     """What one command did. `blocked_for` (seconds, 0: without end) if it found nothing and waits."""
 
@@ -291,7 +222,22 @@ class RedisServer:
         gone = self.database.ended(EPOCH_MS + now_ms)
         for key in gone:
             self.database.drop(key)
+        if gone and (self._fake.subscribers or self._fake.psubscribers):
+            self._tell_of(gone)
         return [text(key) for key in gone]
+
+    def _tell_of(self, ended: list[bytes]) -> None:
+        """Publish that keys have ended, where the server was told to (`CONFIG SET notify-keyspace-events`)."""
+        flags = self._fake.config.get(b"notify-keyspace-events", b"")
+        if not set(flags) & set(b"xA"):
+            return
+        patterns = {pattern: compile_pattern(pattern) for pattern in self._fake.psubscribers}
+        teller = self._pool.session(self._fake, 0)
+        for key in ended:
+            if b"K" in flags:
+                teller._publish_to_channel(b"__keyspace@0__:" + key, b"expired", patterns)
+            if b"E" in flags:
+                teller._publish_to_channel(b"__keyevent@0__:expired", key, patterns)
 
 
 class ServerPool:
