@@ -6,11 +6,16 @@ from engine.verification.verdict import RULED_OUT, Finding, Violation
 
 NAME = "available"
 
+#: How long a function's Redis client waits for a reply, in milliseconds; it does not try again by itself.
+PATIENCE_MS = 5_000
+
 
 def judge(facts: Facts) -> Finding:
     """Judge all calls of a history without faults, else those sent after `healed`.
 
     A call that the provider gave up waiting for is not answered. One that is still open counts once the run is complete.
+    Where two hops may take longer than a client waits, a call during which its function's client gave a command up is not
+    judged: whether to try again then is the design's affair, and none can be sure to get an answer.
     """
     after = -1
     if facts.faults:
@@ -19,9 +24,28 @@ def judge(facts: Facts) -> Finding:
         after = facts.healed
         if facts.complete and not any(call.sent > after for call in facts.calls.values()):
             return RULED_OUT
-    calls = [call for call in facts.calls.values() if call.sent > after]
+    timed_out = _timed_out(facts)
+    calls = [call for call in facts.calls.values() if call.sent > after and not _met(call, timed_out)]
     bad = [v for v in (_violation(facts, call) for call in calls) if v is not None]
     return Finding(bool(calls), tuple(bad))
+
+
+def _timed_out(facts: Facts) -> list[tuple[int, str]]:
+    """Where which function's client gave up a command whose hops took too long, though no fault struck."""
+    if 2 * facts.start.get("hop_ms", (0, 0))[1] < PATIENCE_MS:
+        return []
+    return [
+        (index, event["function"])
+        for index, event in enumerate(facts.history)
+        if event["event"] == "redis.failed" and event["error"] == "given_up"
+    ]
+
+
+def _met(call: Call, timed_out: list[tuple[int, str]]) -> bool:
+    if call.arrived is None:
+        return False
+    end = call.answered or call.failed
+    return any(call.arrived < at and (end is None or at < end) for at, name in timed_out if name == call.function)
 
 
 def _violation(facts: Facts, call: Call) -> Violation | None:

@@ -102,6 +102,16 @@ def test_under_faults_only_calls_after_healing_must_be_answered(healed: int, ver
     assert judged(paper.end(), "available").verdict is verdict
 
 
+@pytest.mark.parametrize(("hop_ms", "function", "verdict"), [(2_500, "f1", H), (2_500, "f2", V), (2_499, "f1", V)])
+def test_a_call_whose_client_gave_up_a_command_is_judged_where_no_command_need_be_given_up(
+    hop_ms: int, function: str, verdict: Verdict
+) -> None:
+    paper = one_message(hop_ms=[1, hop_ms])
+    paper.message("m2", 60, status=503)
+    paper.event(75, "redis.failed", command=1, function=function, error="given_up")
+    assert judged(paper.end(), "available").verdict is verdict
+
+
 # timely
 
 
