@@ -6,7 +6,7 @@ For every command it says which keys were *really* read and written, through `re
 import functools
 import threading
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from heapq import heappop
 from typing import Any
 
