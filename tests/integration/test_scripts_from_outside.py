@@ -71,7 +71,7 @@ class Simulated:
         """The reply of the simulated server; of an error its class, as a client sees it."""
         result = self._server.execute(self._session, [arg.encode() for arg in args]).result
         if isinstance(result, Exception):
-            return type(BaseParser.parse_error(str(result)))
+            return type(BaseParser.parse_error(str(result)))  # type: ignore[no-untyped-call]
         return plain(result)
 
 
