@@ -6,11 +6,14 @@ import shlex
 import statistics
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from scenarios.trace import versions
+
+Row = dict[str, Any]
+"""A ratio: `benchmark`, `what`, `ratio`, sometimes `min` and `max` of the rounds, and the `command` that measures it."""
 
 
 def rounds(ways: Mapping[str, Callable[[], object]], count: int) -> dict[str, list[float]]:
@@ -32,8 +35,18 @@ def rounds(ways: Mapping[str, Callable[[], object]], count: int) -> dict[str, li
 
 def ratio(seconds: Mapping[str, list[float]], name: str, to: str) -> dict[str, float]:
     """How many times as long as another way, round by round: the median, the least and the most."""
-    each = [a / b for a, b in zip(seconds[name], seconds[to], strict=True)]
-    return {"median": round(statistics.median(each), 3), "min": round(min(each), 3), "max": round(max(each), 3)}
+    return spread(a / b for a, b in zip(seconds[name], seconds[to], strict=True))
+
+
+def spread(values: Any) -> dict[str, float]:
+    """The median, the least and the most, to four digits."""
+    each = sorted(values)
+    return {"median": digits(statistics.median(each)), "min": digits(each[0]), "max": digits(each[-1])}
+
+
+def digits(value: float) -> float:
+    """A number with four digits that say something."""
+    return float(f"{value:.4g}")
 
 
 def shown(figure: Mapping[str, float]) -> str:
@@ -41,18 +54,34 @@ def shown(figure: Mapping[str, float]) -> str:
     return f"{figure['median']:.2f} ({figure['min']:.2f} to {figure['max']:.2f})"
 
 
-def write(path: Path | None, name: str, figures: Mapping[str, Any]) -> None:
+def row(benchmark: str, what: str, figure: Mapping[str, float] | float) -> Row:
+    """A row of a result file."""
+    made: Row = {"benchmark": benchmark, "what": what, "command": command(benchmark)}
+    if isinstance(figure, Mapping):
+        return made | {"ratio": figure["median"], "min": figure["min"], "max": figure["max"]}
+    return made | {"ratio": digits(figure)}
+
+
+def command(benchmark: str) -> str:
+    """The command line of this process, as one would type it, without the file that it writes."""
+    arguments = sys.argv[1:]
+    if "--json" in arguments:
+        place = arguments.index("--json")
+        del arguments[place : place + 2]
+    return shlex.join(["python", "-m", f"benchmarks.{benchmark}", *arguments])
+
+
+def write(path: Path | None, benchmark: str, rows: Sequence[Row], figures: Mapping[str, Any] | None = None) -> None:
     """Write a result file of the kind `bench`, if a path is given."""
     if path is None:
         return
-    command = shlex.join(["python", *(sys.argv if not sys.argv[0].startswith("/") else [f"benchmarks/{name}.py"])])
     document = {
         "schema": 1,
         "kind": "bench",
-        "name": name,
-        "command": command,
+        "command": command(benchmark),
         "versions": versions(),
-        "figures": dict(figures),
+        "rows": list(rows),
+        "figures": dict(figures or {}),
     }
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(document, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+    path.write_text(json.dumps(document, indent=1, sort_keys=True, ensure_ascii=False) + "\n", encoding="utf-8")

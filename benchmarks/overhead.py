@@ -35,7 +35,7 @@ import fakeredis
 import redis.asyncio
 from redis.exceptions import ResponseError
 
-from benchmarks.figures import ratio, rounds, shown, write
+from benchmarks.figures import ratio, rounds, row, shown, write
 from engine.exploration import Draw, Replay, Timed
 from engine.simulation.case import Case
 from engine.simulation.process import EPOCH_MS
@@ -45,6 +45,13 @@ from engine.verification import judge
 from scenarios.batch import Plan
 from scenarios.running import Run, run_case, scheduler_of
 from scenarios.selection import find_strategy
+
+#: The ways that are compared with *plain*.
+WAYS = {
+    "simulated": "link, loop, scheduler, history and client",
+    "whole": "the whole run, with HTTP",
+    "judged": "the whole run, judged",
+}
 
 
 @dataclass
@@ -274,22 +281,25 @@ def main() -> None:
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
     figures: dict[str, Any] = {}
+    rows = []
     print(
         "times the cost of the same commands one after another on fakeredis' async client (median, least and most):\n"
     )
     for strategy in options.strategy or ("lease", "lock", "lua"):
         figures[strategy] = measure(Commands(strategy, options.scenario, options.runs), options.rounds)
-        row = figures[strategy]
-        print(f"{strategy} · {options.scenario}, {row['commands_per_run']:.1f} commands a run")
-        if row["commands_otherwise"]:
+        found = figures[strategy]
+        print(f"{strategy} · {options.scenario}, {found['commands_per_run']:.1f} commands a run")
+        if found["commands_otherwise"]:
             print(
-                f"  (alone, {row['commands_otherwise']} of {row['commands']} commands went otherwise: see `otherwise`)"
+                f"  (alone, {found['commands_otherwise']} of {found['commands']} commands went otherwise: see `otherwise`)"
             )
-        print(f"  link, loop, scheduler, history and client  {shown(row['simulated'])}")
-        print(f"  the whole run, with HTTP                   {shown(row['whole'])}")
-        print(f"  judged                                     {shown(row['judged'])}")
-        print(f"  judged runs per second here                {row['judged_runs_per_cpu_second']:.0f}\n", flush=True)
-    write(options.json, "overhead", figures)
+        for name, what in WAYS.items():
+            print(f"  {what:<43}{shown(found[name])}")
+            rows.append(
+                row("overhead", f"{strategy} · {options.scenario}: {what}, over its commands alone", found[name])
+            )
+        print(f"  judged runs per second here                {found['judged_runs_per_cpu_second']:.0f}\n", flush=True)
+    write(options.json, "overhead", rows, figures)
 
 
 def measure(commands: Commands, count: int) -> dict[str, Any]:
@@ -305,7 +315,7 @@ def measure(commands: Commands, count: int) -> dict[str, Any]:
     }
     seconds = rounds(ways, count)
     seconds["plain"] = plain[1:]  # without what empties the server
-    found: dict[str, Any] = {name: ratio(seconds, name, "plain") for name in ("simulated", "whole", "judged")}
+    found: dict[str, Any] = {name: ratio(seconds, name, "plain") for name in WAYS}
     found["commands_otherwise"] = differ
     found["commands"] = commands.count
     found["commands_per_run"] = commands.count / len(commands.runs)

@@ -1,0 +1,225 @@
+"""One race, here and under other tools, side by side: runs a second, and runs until it is found.
+
+    python -m benchmarks.peers
+    python -m benchmarks.peers --rounds 9 --seeds 50 --json .bufferproof/peers.json
+
+Two functions GET one key, append a letter, and SET it: `benchmarks/race/`. Every tool has a process of its own, of this same
+interpreter; in each round every process makes its runs in turn, and a loop that only counts is timed beside them. CPU time,
+of all threads of the process; a server's is not counted. Ratios are of one round; the median, the least and the most are shown.
+
+frontrun and simloom are no dependencies of this project. An environment with both, to be thrown away (simloom needs Python 3.12):
+
+    python3.12 -m venv .bufferproof/peers
+    .bufferproof/peers/bin/pip install -c constraints.txt -e '.[simulation,load]' frontrun simloom
+    .bufferproof/peers/bin/python -m benchmarks.peers
+
+What is not the same in all: bufferproof and simloom run redis-py's own client over a simulated connection, and keep a history or a
+log of each run. Under frontrun a client either is fakeredis' own, which has no connection, or talks to a server on loopback.
+"""
+
+import argparse
+import importlib.util
+import json
+import os
+import shutil
+import statistics
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from benchmarks.figures import Row, row, shown, spread, write
+from engine.load.server import embedded_server
+
+OURS = "bufferproof, random"
+#: Every way: the module of `benchmarks.race`, the package that it needs, and the runs of a round for each of ours.
+WAYS = {
+    OURS: ("ours", "engine", 1.0),
+    "bufferproof, dpor": ("ours", "engine", 1.0),
+    "simloom, random": ("in_simloom", "simloom", 0.2),
+    "frontrun, random": ("in_frontrun", "frontrun", 0.4),
+    "frontrun, dpor": ("in_frontrun", "frontrun", 0.1),
+    "frontrun, random, on a server": ("in_frontrun", "frontrun", 0.1),
+    "frontrun, dpor, on a server": ("in_frontrun", "frontrun", 0.1),
+    "frontrun, random, threads": ("in_frontrun", "frontrun", 0.05),
+    "frontrun, dpor, threads": ("in_frontrun", "frontrun", 0.05),
+}
+#: A way that takes longer for an answer is left out, and that is said.
+PATIENCE_SECONDS = 300
+LOOP_STEPS = 1_000_000
+GET_THEM = (
+    "python3.12 -m venv .bufferproof/peers && .bufferproof/peers/bin/pip install -c constraints.txt"
+    " -e '.[simulation,load]' frontrun simloom, then .bufferproof/peers/bin/python -m benchmarks.peers"
+)
+
+
+class Worker:
+    """The process of one way."""
+
+    def __init__(self, name: str, url: str) -> None:
+        module, package, self.share = WAYS[name]
+        self.name = name
+        line = [sys.executable, "-m", "benchmarks.race.worker", module, name]
+        if package == "frontrun":  # its command, which preloads what watches sockets
+            line = [str(Path(sys.executable).with_name("frontrun")), *line]
+        self._process = subprocess.Popen(
+            line,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            env=os.environ | {"RACE_REDIS_URL": url},
+        )
+
+    def ask(self, **wanted: int) -> dict[str, Any]:
+        """Let it make runs. Raises `RuntimeError` with its last words if it does not answer."""
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        patience = threading.Timer(PATIENCE_SECONDS, self._process.kill)
+        patience.start()
+        try:
+            self._process.stdin.write(json.dumps(wanted) + "\n")
+            self._process.stdin.flush()
+            line = self._process.stdout.readline()
+        except BrokenPipeError:
+            line = ""
+        finally:
+            patience.cancel()
+        if not line:
+            words = self._process.communicate()[1].strip().splitlines()
+            raise RuntimeError(words[-1] if words else f"no answer within {PATIENCE_SECONDS} s")
+        answer: dict[str, Any] = json.loads(line)
+        return answer
+
+    def rate(self, runs: int) -> float:
+        """Runs a second of CPU time."""
+        answer = self.ask(rate=max(2, round(runs * self.share)))
+        return float(answer["runs"] / answer["cpu_seconds"])
+
+    def close(self) -> None:
+        """End it."""
+        self._process.kill()
+        self._process.communicate()
+
+
+def loop_steps_per_s() -> float:
+    """Steps a second of a loop that only counts: what this machine is worth at the moment."""
+    number, started = 0, time.process_time()
+    while number < LOOP_STEPS:
+        number += 1
+    return LOOP_STEPS / (time.process_time() - started)
+
+
+def installed(name: str) -> bool:
+    """Whether what a way needs is there."""
+    package = WAYS[name][1]
+    return importlib.util.find_spec(package) is not None and (
+        package != "frontrun" or shutil.which("frontrun", path=str(Path(sys.executable).parent)) is not None
+    )
+
+
+@contextmanager
+def workers(names: list[str]) -> Iterator[list[Worker]]:
+    """A process for each way that answers."""
+    with ExitStack() as stack:
+        url = stack.enter_context(embedded_server()).url
+        able = []
+        for name in names:
+            worker = Worker(name, url)
+            stack.callback(worker.close)
+            try:
+                worker.ask(rate=2)
+            except RuntimeError as error:
+                print(f"{name} is left out: {error}", file=sys.stderr)
+            else:
+                able.append(worker)
+        yield able
+
+
+def measure(able: list[Worker], options: argparse.Namespace) -> dict[str, dict[str, Any]]:
+    """Rates round by round, and how many runs each seed took."""
+    rates: dict[str, list[float]] = {worker.name: [] for worker in able}
+    loops = []
+    for _ in range(options.rounds):
+        loops.append(loop_steps_per_s())
+        for worker in able:
+            rates[worker.name].append(worker.rate(options.runs))
+    figures: dict[str, dict[str, Any]] = {}
+    for worker in able:
+        name = worker.name
+        found = [worker.ask(find=seed, cap=options.cap)["found"] for seed in range(options.seeds)]
+        figures[name] = {
+            "runs_per_cpu_s": spread(rates[name]),
+            "runs_per_million_loop_steps": spread(a * 1e6 / b for a, b in zip(rates[name], loops, strict=True)),
+            "ours_over_it": spread(ours / its for ours, its in zip(rates[OURS], rates[name], strict=True)),
+            "found_after": [runs for runs in found if runs is not None],
+            "not_found": found.count(None),
+        }
+    return figures
+
+
+def table(figures: dict[str, dict[str, Any]], cap: int) -> Table:
+    """What was measured, a line for each way."""
+    made = Table(
+        "way", "runs/s of CPU", "per 1M loop steps", "bufferproof, random over it", "runs until found", "not found"
+    )
+    for name, its in figures.items():
+        found = its["found_after"]
+        made.add_row(
+            name,
+            f"{its['runs_per_cpu_s']['median']:.0f}",
+            shown(its["runs_per_million_loop_steps"]),
+            "" if name == OURS else f"{shown(its['ours_over_it'])} ×",
+            f"{statistics.median(found):g} (at most {max(found)})" if found else "-",
+            f"{its['not_found']} of {its['not_found'] + len(found)} in {cap} runs" if its["not_found"] else "",
+        )
+    return made
+
+
+def rows_of(figures: dict[str, dict[str, Any]]) -> list[Row]:
+    """The rows of the result file."""
+    rows = [
+        row(
+            "peers",
+            f"runs of {OURS}, per million steps of a loop that counts",
+            figures[OURS]["runs_per_million_loop_steps"],
+        )
+    ]
+    for name, its in figures.items():
+        if name != OURS:
+            rows.append(row("peers", f"runs/s of {OURS}, over {name}", its["ours_over_it"]))
+        rows.append(
+            row("peers", f"runs until the race is found, {name}", spread(its["found_after"]))
+            if its["found_after"]
+            else row("peers", f"runs until the race is found, {name}: not found, share of seeds", 1.0)
+        )
+    return rows
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--runs", type=int, default=200, help="runs of a round here; slower ways make fewer")
+    parser.add_argument("--seeds", type=int, default=20, help="searches for the race")
+    parser.add_argument("--cap", type=int, default=50, help="runs of a search until it is given up")
+    parser.add_argument("--json", type=Path)
+    options = parser.parse_args()
+    for package in dict.fromkeys(package for _, package, _ in WAYS.values()):
+        if importlib.util.find_spec(package) is None:
+            print(f"{package} is not installed here, and is left out: {GET_THEM}", file=sys.stderr)
+    with workers([name for name in WAYS if installed(name)]) as able:
+        figures = measure(able, options)
+    Console(width=None if sys.stdout.isatty() else 150).print(table(figures, options.cap))
+    write(options.json, "peers", rows_of(figures), figures)
+
+
+if __name__ == "__main__":
+    main()
