@@ -5,7 +5,7 @@ STAMP := .venv/.installed
 export HYPOTHESIS_PROFILE ?= ci
 
 .DEFAULT_GOAL := help
-.PHONY: help install verify report test lint style types tests format clean
+.PHONY: help install verify report bench test lint style types tests format clean
 
 help:  ## this list
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## */\t/' | expand -t 12
@@ -23,6 +23,9 @@ verify: $(STAMP)  ## the main job: every built-in strategy through the scenarios
 
 report: $(STAMP)  ## charts, tables and one HTML page from .bufferproof/; makes a small set of results first if there are none
 	$(BIN)/bufferproof report
+
+bench: $(STAMP)  ## the benchmarks in their short form: ratios, in .bufferproof/bench.json
+	$(BIN)/python -m benchmarks.short
 
 test: style  ## lint, types and all tests
 	@$(MAKE) --no-print-directory -j 2 types tests

@@ -6,14 +6,14 @@ import shlex
 import statistics
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 from scenarios.trace import versions
 
-Row = dict[str, Any]
-"""A ratio: `benchmark`, `what`, `ratio`, sometimes `min` and `max` of the rounds, and the `command` that measures it."""
+Ratio = Mapping[str, float] | float
+"""How many times as much: the median, the least and the most of the rounds, or one number."""
 
 
 def rounds(ways: Mapping[str, Callable[[], object]], count: int) -> dict[str, list[float]]:
@@ -54,14 +54,6 @@ def shown(figure: Mapping[str, float]) -> str:
     return f"{figure['median']:.2f} ({figure['min']:.2f} to {figure['max']:.2f})"
 
 
-def row(benchmark: str, what: str, figure: Mapping[str, float] | float) -> Row:
-    """A row of a result file."""
-    made: Row = {"benchmark": benchmark, "what": what, "command": command(benchmark)}
-    if isinstance(figure, Mapping):
-        return made | {"ratio": figure["median"], "min": figure["min"], "max": figure["max"]}
-    return made | {"ratio": digits(figure)}
-
-
 def command(benchmark: str) -> str:
     """The command line of this process, as one would type it, without the file that it writes."""
     arguments = sys.argv[1:]
@@ -71,17 +63,20 @@ def command(benchmark: str) -> str:
     return shlex.join(["python", "-m", f"benchmarks.{benchmark}", *arguments])
 
 
-def write(path: Path | None, benchmark: str, rows: Sequence[Row], figures: Mapping[str, Any] | None = None) -> None:
-    """Write a result file of the kind `bench`, if a path is given."""
+def write(
+    path: Path | None, benchmark: str, ratios: Mapping[str, Ratio], details: Mapping[str, Any] | None = None
+) -> None:
+    """Write a result file of the kind `bench`, if a path is given: ratios by what they are, and what they were made from."""
     if path is None:
         return
     document = {
         "schema": 1,
         "kind": "bench",
+        "name": benchmark,
         "command": command(benchmark),
         "versions": versions(),
-        "rows": list(rows),
-        "figures": dict(figures or {}),
+        "figures": dict(ratios),
+        "details": dict(details or {}),
     }
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(document, indent=1, sort_keys=True, ensure_ascii=False) + "\n", encoding="utf-8")
+    path.write_text(json.dumps(document, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import psutil
 
-from benchmarks.figures import digits, row, write
+from benchmarks.figures import digits, write
 from benchmarks.race.ours import lost
 from engine.exploration import RandomWalk
 from engine.simulation.case import FAULTS
@@ -69,15 +69,12 @@ def main() -> None:
         looks.append((made, resident_bytes()))
         since = f", {growth(looks):+.1f} bytes a run since {looks[0][0]:,}" if len(looks) > 1 else ""
         print(f"{what}: {looks[-1][1] // 1024:,} KiB after {made:,} runs{since}", flush=True)
-    rows = [
-        row(
-            "memory",
-            f"resident memory after {made:,} runs of {what}, over that after {looks[0][0]:,}",
-            looks[-1][1] / looks[0][1],
-        )
-    ]
-    figures = {"what": what, "resident_bytes": dict(looks), "growth_bytes_per_run": digits(growth(looks))}
-    write(options.json, "memory", rows, figures)
+    (first, before), (last, after) = looks[0], looks[-1]
+    ratios = {
+        f"{what}: resident memory after {last:,} runs, over that after {first:,}": digits(after / before),
+        f"{what}: growth in bytes a run": digits(growth(looks)),
+    }
+    write(options.json, "memory", ratios, {"resident_bytes": dict(looks)})
 
 
 def growth(looks: list[tuple[int, int]]) -> float:

@@ -35,7 +35,7 @@ import fakeredis
 import redis.asyncio
 from redis.exceptions import ResponseError
 
-from benchmarks.figures import ratio, rounds, row, shown, write
+from benchmarks.figures import ratio, rounds, shown, write
 from engine.exploration import Draw, Replay, Timed
 from engine.simulation.case import Case
 from engine.simulation.process import EPOCH_MS
@@ -281,7 +281,7 @@ def main() -> None:
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
     figures: dict[str, Any] = {}
-    rows = []
+    ratios = {}
     print(
         "times the cost of the same commands one after another on fakeredis' async client (median, least and most):\n"
     )
@@ -295,11 +295,9 @@ def main() -> None:
             )
         for name, what in WAYS.items():
             print(f"  {what:<43}{shown(found[name])}")
-            rows.append(
-                row("overhead", f"{strategy} · {options.scenario}: {what}, over its commands alone", found[name])
-            )
+            ratios[f"{strategy} · {options.scenario}: {what}, over its commands alone"] = found[name]
         print(f"  judged runs per second here                {found['judged_runs_per_cpu_second']:.0f}\n", flush=True)
-    write(options.json, "overhead", rows, figures)
+    write(options.json, "overhead", ratios, figures)
 
 
 def measure(commands: Commands, count: int) -> dict[str, Any]:

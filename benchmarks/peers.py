@@ -35,7 +35,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.figures import Row, row, shown, spread, write
+from benchmarks.figures import Ratio, digits, shown, spread, write
 from engine.load.server import embedded_server
 
 OURS = "bufferproof, random"
@@ -183,24 +183,20 @@ def table(figures: dict[str, dict[str, Any]], cap: int) -> Table:
     return made
 
 
-def rows_of(figures: dict[str, dict[str, Any]]) -> list[Row]:
-    """The rows of the result file."""
-    rows = [
-        row(
-            "peers",
-            f"runs of {OURS}, per million steps of a loop that counts",
-            figures[OURS]["runs_per_million_loop_steps"],
-        )
-    ]
+def ratios_of(figures: dict[str, dict[str, Any]]) -> dict[str, Ratio]:
+    """The ratios of the result file."""
+    ratios: dict[str, Ratio] = {
+        f"{OURS}: runs for a million steps of a loop that counts": figures[OURS]["runs_per_million_loop_steps"]
+    }
     for name, its in figures.items():
         if name != OURS:
-            rows.append(row("peers", f"runs/s of {OURS}, over {name}", its["ours_over_it"]))
-        rows.append(
-            row("peers", f"runs until the race is found, {name}", spread(its["found_after"]))
-            if its["found_after"]
-            else row("peers", f"runs until the race is found, {name}: not found, share of seeds", 1.0)
-        )
-    return rows
+            ratios[f"runs/s of {OURS}, over {name}"] = its["ours_over_it"]
+        if its["found_after"]:
+            ratios[f"{name}: runs until the race is found"] = spread(its["found_after"])
+        if its["not_found"]:
+            searches = its["not_found"] + len(its["found_after"])
+            ratios[f"{name}: share of searches that did not find it"] = digits(its["not_found"] / searches)
+    return ratios
 
 
 def main() -> None:
@@ -218,7 +214,7 @@ def main() -> None:
     with workers([name for name in WAYS if installed(name)]) as able:
         figures = measure(able, options)
     Console(width=None if sys.stdout.isatty() else 150).print(table(figures, options.cap))
-    write(options.json, "peers", rows_of(figures), figures)
+    write(options.json, "peers", ratios_of(figures), figures)
 
 
 if __name__ == "__main__":

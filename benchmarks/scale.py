@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from benchmarks.figures import Row, row, shown, spread, write
+from benchmarks.figures import Ratio, shown, spread, write
 from engine.simulation.case import Case, Sending
 from engine.verification import judge
 from scenarios.running import run_case, scheduler_of
@@ -114,7 +114,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
-    rows: list[Row] = []
+    ratios: dict[str, Ratio] = {}
     figures: dict[str, Any] = {}
     for name, (case_of, axis) in AXES.items():
         these = sizes(axis, options.most)
@@ -124,8 +124,8 @@ def main() -> None:
             stopped = f"  (stopped: {', '.join(its['bounds'])})" if its["bounds"] else ""
             print(f"  {size:>5}  {shown(its['cost']):>28}   each {its['each']['median']:.2f}{stopped}", flush=True)
             if size != these[0]:
-                rows.append(row("scale", f"{options.strategy}: a run of {size} {name}, over {these[0]}", its["cost"]))
-    write(options.json, "scale", rows, figures)
+                ratios[f"{options.strategy}: a run of {size} {name}, over {these[0]}"] = its["cost"]
+    write(options.json, "scale", ratios, figures)
 
 
 if __name__ == "__main__":
