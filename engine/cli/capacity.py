@@ -77,10 +77,9 @@ def _load(path: Path) -> dict[str, Any]:
         options.refuse(f"--load {path}: this is not JSON: give a file that bufferproof load wrote")
     if not isinstance(document, dict) or document.get("kind") != "load" or document.get("schema") != 1:
         options.refuse(f"--load {path}: this is no result of a load: make one with bufferproof load --compare")
-    from reports.kinds import problem_of
-
-    if (problem := problem_of("load", document)) is not None:
-        options.refuse(f"--load {path}: {problem}: make it again with bufferproof load")
+    for name, kind in (("rows", list), ("settings", dict), ("machine", dict), ("command", str)):
+        if not isinstance(document.get(name), kind):
+            options.refuse(f"--load {path}: {name} is missing: make it again with bufferproof load --compare")
     found: dict[str, Any] = document
     return found
 
