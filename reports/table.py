@@ -1,6 +1,7 @@
 """The table of verdicts: strategy × scenario in rows, an invariant a column; and what it says in sentences."""
 
-from collections.abc import Iterator, Mapping
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -63,22 +64,28 @@ def rich_table(document: Document) -> "Table":
     from rich.table import Table
     from rich.text import Text
 
-    table = Table(show_header=True, header_style="bold", pad_edge=False, box=None)
-    table.add_column("strategy")
-    table.add_column("scenario")
-    table.add_column("runs", justify="right")
-    for short in _SHORT.values():
-        table.add_column(short, justify="right")
+    names = labels([row["strategy"] for row in document["rows"]])
+    table = Table(show_header=True, header_style="bold", pad_edge=False, padding=(0, 1, 0, 0), box=None)
+    # A narrow terminal breaks names, and no verdict. Strategies are headings, not a column, for paths are long.
+    table.add_column("scenario", overflow="fold")
+    for short in ("runs", *_SHORT.values()):
+        table.add_column(short, justify="right", no_wrap=True)
     last = None
     for strategy, scenario, runs, each in cells(document):
-        if last is not None and strategy != last:
-            table.add_section()
-        shown = [_styled(cell) for cell in each]
-        # Texts, not strings: a strategy's path may hold what Rich would take for markup.
-        table.add_row(Text(strategy if strategy != last else ""), Text(scenario), str(runs), *shown)
+        if strategy != last:
+            # Texts, not strings: a strategy's path may hold what Rich would take for markup.
+            table.add_row(Text(names[strategy], style="bold"))
+        table.add_row(Text(f" {scenario}"), str(runs), *[_styled(cell) for cell in each])
         last = strategy
     table.caption = LEGEND
     return table
+
+
+def labels(strategies: Iterable[str]) -> dict[str, str]:
+    """What to call each strategy in a narrow place: of `path/to/file.py:Class` the class, unless two have that name."""
+    short = {strategy: strategy.rpartition(":")[2] for strategy in dict.fromkeys(strategies)}
+    often = Counter(short.values())
+    return {strategy: name if often[name] == 1 else strategy for strategy, name in short.items()}
 
 
 def _styled(cell: str) -> str:

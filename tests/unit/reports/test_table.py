@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from reports.table import rich_table, summary, text_table
+from reports.table import labels, rich_table, summary, text_table
 
 
 def row(strategy: str, scenario: str, invariant: str, verdict: str, **more: Any) -> dict[str, Any]:
@@ -71,8 +71,8 @@ def test_a_document_without_rows_is_an_empty_table() -> None:
     assert "0 runs" in text_table(document([]))
 
 
-def on_a_terminal(rows: list[dict[str, Any]]) -> str:
-    console = Console(file=io.StringIO(), width=140, color_system=None)
+def on_a_terminal(rows: list[dict[str, Any]], width: int = 140) -> str:
+    console = Console(file=io.StringIO(), width=width, color_system=None)
     console.print(rich_table(document(rows)))
     assert isinstance(console.file, io.StringIO)
     return console.file.getvalue()
@@ -84,6 +84,24 @@ def test_the_terminal_s_table_shows_the_same_cells() -> None:
     assert "✓" in shown
 
 
-@pytest.mark.parametrize("name", ["[red]mine[/red].py:A", "a[/]b"])
+@pytest.mark.parametrize("name", ["[red]mine[/red]", "a[/]b"])
 def test_a_strategy_s_name_is_shown_as_it_is_written(name: str) -> None:
     assert name in on_a_terminal([row(name, "boundary", "no_loss", "holds")])
+
+
+def test_a_narrow_terminal_and_a_long_path_hide_no_scenario_and_no_verdict() -> None:
+    path = "/home/somebody/projects/the-shop/buffers/new.py:Mine"
+    shown = on_a_terminal([row(path, "boundary", "no_loss", "holds"), row(path, "burst", "no_leak", "holds")], width=80)
+    assert "Mine" in shown
+    assert "boundary" in shown
+    assert shown.count("✓") == 2 + 1  # and once in the legend
+    assert "…" not in shown
+
+
+def test_strategies_are_called_by_their_class_unless_two_have_that_name() -> None:
+    assert labels(["lock", "a/one.py:Mine", "b/two.py:Other"]) == {
+        "lock": "lock",
+        "a/one.py:Mine": "Mine",
+        "b/two.py:Other": "Other",
+    }
+    assert labels(["a.py:Mine", "b.py:Mine"]) == {"a.py:Mine": "a.py:Mine", "b.py:Mine": "b.py:Mine"}
