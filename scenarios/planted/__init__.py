@@ -13,7 +13,6 @@ _ANYWHERE = (
     "boundary", "retry", "steady", "any_fault", "cluster", "webhook_repeats", "two_conversations", "skewed_clocks"
 )  # fmt: skip
 _WHERE = {
-    "planted_fence_goes_back": ("boundary",),
     "planted_finish_without_token": ("steady", "steady_failures"),
     "planted_give_back_without_token": ("attempts_used_up",),
     "planted_repeat_not_armed": ("fault_crash", "any_fault"),

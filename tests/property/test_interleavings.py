@@ -36,6 +36,7 @@ def violates(invariant: str, strategy: str):  # type: ignore[no-untyped-def]
     return predicate
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("strategy", "invariant"),
     [(ONE_BY_ONE, "buffered")],
