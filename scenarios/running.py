@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from engine.buffer.errors import UsageError
 from engine.buffer.strategy import Strategy
 from engine.exploration import Replay, Sampler, Scheduler
 from engine.simulation.case import Case
@@ -29,7 +30,12 @@ def run_case(case: Case, strategy: type[Strategy], scheduler: Scheduler, *, serv
     """Run a case under a scheduler that has begun a run; on `server`, if one is given (an empty one)."""
     older = find_strategy(case.rollout_from) if case.rollout_from is not None else None
     world = World(case, strategy, scheduler, older=older, server=server)
-    history = world.run()
+    try:
+        history = world.run()
+    except SystemExit as error:
+        raise UsageError(
+            f"strategy {strategy.name} ends the process (SystemExit: {error}): let it raise an error"
+        ) from None
     return Run(history, world.choices.deviations, scheduler.stepped, world.server.commands)
 
 

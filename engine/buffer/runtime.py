@@ -20,6 +20,8 @@ from engine.buffer.model import Conversation, Message
 from engine.buffer.settings import Settings
 
 _VISIBLE = "".join(map(chr, range(0x21, 0x7F))).replace("%", "")
+#: What a line of the history has without a strategy's help.
+_OF_A_LINE = frozenset({"self", "t", "event", "function", "note"})
 DELIVERY_PATH = "/functions/v1/process-buffered-messages"
 
 
@@ -115,10 +117,14 @@ class Runtime:
 
         `key` is an idempotency key (any text; its header is percent-encoded), `fence` a fencing token. Raises
         `HandOverFailed`, `HandOverUnanswered` (it may have been done) or `HandOverRefused` (the fence is stale). Waits
-        HAND_OVER_TIMEOUT_SECONDS at most.
+        HAND_OVER_TIMEOUT_SECONDS at most. Raises `TypeError` or `ValueError` for arguments of another kind, before
+        anything happens.
         """
-        if not messages:
-            raise ValueError("hand_over() needs at least one message")
+        _check_messages("hand_over", messages)
+        if not isinstance(key, str | None):
+            raise TypeError(f"hand_over() takes a text as key, not {type(key).__name__}")
+        if not isinstance(fence, int | None):
+            raise TypeError(f"hand_over() takes a whole number as fence, not {type(fence).__name__}")
         conversation = messages[0].conversation
         call = self._next_call("h")
         self._record("handover.sent", call=call, conversation=conversation, messages=messages, key=key, fence=fence)
@@ -165,19 +171,35 @@ class Runtime:
 
     async def dead_letter(self, messages: Sequence[Message], reason: str) -> None:
         """Say that these messages are given up. Where they are kept is the strategy's affair."""
+        _check_messages("dead_letter", messages)
         self._record("dead_letter", messages=messages, reason=reason)
 
     async def report_status(self, conversation: Conversation, status: str) -> None:
-        """Say how a delivery ended: "success" or "failed"."""
+        """Say how a delivery ended: "success" or "failed". Raises `ValueError` for another status."""
+        if status not in ("success", "failed"):
+            raise ValueError(f'report_status() takes "success" or "failed", not {status!r}')
         self._record("status", conversation=conversation, status=status)
 
-    def note(self, event: str, **fields: Any) -> None:
-        """Add a line to the history (the log, in production). `fields` are JSON values; no message texts."""
-        self._record("note", note=event, **fields)
+    def note(self, event: str, /, **fields: Any) -> None:
+        """Add a line to the history (the log, in production). `fields` are JSON values; no message texts.
+
+        A field with a name that the line has already (`t`, `event`, `function`, `note`) gets a final underscore.
+        """
+        self._record(
+            "note", note=event, **{f"{name}_" if name in _OF_A_LINE else name: fields[name] for name in fields}
+        )
 
     def _next_call(self, kind: str) -> str:
         self._calls += 1
         return f"{self.name}-{kind}{self._calls}"
+
+
+def _check_messages(what: str, messages: Sequence[Message]) -> None:
+    if not messages:
+        raise ValueError(f"{what}() needs at least one message")
+    for message in messages:
+        if not isinstance(message, Message):
+            raise TypeError(f"{what}() takes messages of the class Message, not {type(message).__name__}")
 
 
 def encode(body: Any) -> bytes:

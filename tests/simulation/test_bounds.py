@@ -4,10 +4,11 @@ import gc
 
 import pytest
 
-from engine.buffer import Strategy
+from engine.buffer import Message, Receipt, Strategy, UsageError
 from engine.exploration import RandomWalk, Scheduler, Timed
 from engine.simulation.bounds import Bounds
 from engine.verification import Verdict, judge
+from scenarios.running import replay_case
 from tests.simulation.steering import Event, Steered, case_of, events, one, run, sending
 from tests.strategies import probes
 
@@ -55,6 +56,17 @@ def test_computing_without_end_is_a_bound_in_cpu_time(strategy: type[Strategy]) 
     text = bound_of(run(strategy, bounds=Bounds(cpu_seconds=0.3)))
     assert "the run computed for more than 0.3 s" in text
     assert "f1 never answered the webhook call w1" in text
+
+
+def test_a_strategy_that_ends_the_process_is_refused_by_name() -> None:
+    class Exits(Strategy):
+        name = "exits"
+
+        async def receive(self, message: Message) -> Receipt:
+            raise SystemExit(0)
+
+    with pytest.raises(UsageError, match="strategy exits ends the process"):
+        replay_case(case_of(), Exits, {}, stepped=True)
 
 
 def test_the_next_run_is_not_harmed_by_a_bound() -> None:

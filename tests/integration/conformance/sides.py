@@ -315,5 +315,5 @@ class StepRuntime(Runtime):
         """Taken down."""
         self._side.trail.handed_over.append(status)
 
-    def note(self, event: str, **fields: Any) -> None:
+    def note(self, event: str, /, **fields: Any) -> None:
         """Nobody reads it."""
