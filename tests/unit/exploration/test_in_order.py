@@ -1,21 +1,13 @@
 """A stepped schedule as delays by name: what was found in a run gives the same run back."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
 from hypothesis import given
 from hypothesis import strategies as st
 
 from engine.exploration.in_order import InOrder, Overtaking
 from engine.exploration.scheduler import Draw, Pending
-
-
-@dataclass(frozen=True, eq=False)
-class Named:
-    name: str
-    actor: str = ""
-    kind: str = "hop"
-    identity: int = 0
+from tests.unit.exploration.toy import Named
 
 
 def run(steps: list[tuple[str, int]], choose: Callable[[list[Named]], int], listen: Overtaking) -> list[str]:

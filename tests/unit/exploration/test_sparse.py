@@ -1,17 +1,8 @@
 """The policy that shrinking looks around with: in order, but for a few deviations, the same for the same seed."""
 
-from dataclasses import dataclass
-
 from engine.exploration.scheduler import Draw
 from engine.exploration.sparse import RATES, Sparse
-
-
-@dataclass(frozen=True)
-class Named:
-    name: str
-    actor: str = ""
-    kind: str = "hop"
-    identity: int = 0
+from tests.unit.exploration.toy import Named
 
 
 def choices(run: int) -> list[int]:

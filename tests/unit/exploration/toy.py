@@ -6,6 +6,16 @@ from dataclasses import dataclass
 from engine.exploration.scheduler import Access, Choices, Scheduler
 
 
+@dataclass(frozen=True, eq=False)
+class Named:
+    """A pending step of which no more than its name matters."""
+
+    name: str
+    actor: str = ""
+    kind: str = "hop"
+    identity: int = 0
+
+
 @dataclass(frozen=True)
 class Turn:
     """A pending step of an actor."""
