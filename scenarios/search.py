@@ -106,6 +106,8 @@ def bounds_of(case: Case, instants: int) -> Iterator[str]:
     """What a search of this case is over, in words."""
     yield _count(len(case.sendings), "message")
     yield _count(case.functions, "function")
+    if case.scripts_cached:
+        yield "scripts cached"
     if case.faults and case.fault_budget:
         kinds = "any kind" if set(case.faults) == set(FAULTS) else " or ".join(case.faults)
         yield f"at most {_count(case.fault_budget, 'fault')} of {kinds} before {case.heal_ms / 1000:g} s"

@@ -28,6 +28,19 @@ class Script:
         source = resources.files(package).joinpath(filename).read_text(encoding="utf-8")
         return cls(filename, source, hashlib.sha1(source.encode("utf-8"), usedforsecurity=False).hexdigest())
 
+    @classmethod
+    @functools.cache
+    def all_of(cls, user: type) -> tuple["Script", ...]:
+        """The scripts that lie beside a class, or beside one that it is made from."""
+        packages = dict.fromkeys(each.__module__.rpartition(".")[0] for each in user.__mro__)
+        return tuple(
+            cls.load(package, file.name)
+            for package in packages
+            if package.startswith("engine.")
+            for file in sorted(resources.files(package).iterdir(), key=lambda each: each.name)
+            if file.name.endswith(".lua")
+        )
+
     async def run(self, redis: "Redis", *, keys: Sequence[bytes | str], args: Sequence[Argument]) -> Any:
         """`EVALSHA`, and once `EVAL` if the server does not know the script. Raises `RedisError`.
 

@@ -72,6 +72,8 @@ class Case:
     holds_until_ms: int = 0
     #: A command whose keys lie in two hash slots is refused, as by a cluster.
     cluster: bool = False
+    #: The server knows the strategy's scripts already, as one does that has served it before: no `NOSCRIPT` at first.
+    scripts_cached: bool = False
     #: The functions run the other strategy of the pair until this time; then these stop.
     rollout_from: str | None = None
     rollout_at_ms: int = 0

@@ -19,6 +19,7 @@ import hashlib
 from collections.abc import Iterable, Iterator
 
 from engine.buffer.errors import UsageError
+from engine.buffer.scripts import Script
 from engine.simulation.process import EPOCH_MS
 from engine.simulation.server import ANY_KEY, Executed, RedisServer, text
 from engine.simulation.wire import NULL_ARRAY, declared_keys
@@ -173,6 +174,12 @@ class RealServer(RedisServer):
         """Forget all cached scripts."""
         self._client.value("SCRIPT", "FLUSH")
 
+    def load_scripts(self, scripts: Iterable[Script]) -> None:
+        """Put scripts into the cache; those that ask for the TIME as `_timed` will ask for them."""
+        for script in scripts:
+            source = self._sources[script.sha.encode()] = script.source.encode()
+            self._client.value("SCRIPT", "LOAD", _with_clock(source))
+
     def script_name(self, source_or_sha: bytes) -> str:
         """As the simulation's server calls it."""
         source = self._sources.get(source_or_sha.lower(), source_or_sha)
@@ -261,9 +268,10 @@ class RealServer(RedisServer):
             source = known
         else:
             return args
-        if b"'TIME'" not in source.upper() and b'"TIME"' not in source.upper():
+        timed = _with_clock(source)
+        if timed is source:
             return args
-        source = _CLOCK + source
+        source = timed
         sent = source if by_source else hashlib.sha1(source, usedforsecurity=False).hexdigest().encode()
         return [args[0], sent, *args[2:], *self._time()]
 
@@ -308,6 +316,11 @@ class RealServer(RedisServer):
             elif args[0].upper() not in (b"PING", b"HELLO", b"CLIENT", b"PUBLISH", b"INFO", b"AUTH", b"SELECT"):
                 keys.update(dict.fromkeys(text(key) for key in declared_keys(args)))
         return [key for key in keys if key not in writes]
+
+
+def _with_clock(source: bytes) -> bytes:
+    asks = b"'TIME'" in source.upper() or b'"TIME"' in source.upper()
+    return _CLOCK + source if asks else source
 
 
 __all__ = ["RealServer"]

@@ -6,7 +6,7 @@ For every command it says which keys were *really* read and written, through `re
 import functools
 import threading
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from heapq import heappop
 from typing import Any
 
@@ -16,6 +16,7 @@ from fakeredis._core import Database, FakeServer
 from fakeredis._helpers import compile_pattern
 from fakeredis.model import ClientInfo, ExpiringMembersSet, _acl
 
+from engine.buffer.scripts import Script
 from engine.simulation.lua import Lua, install
 from engine.simulation.process import EPOCH_MS
 from engine.simulation.session import SimSocket
@@ -184,6 +185,11 @@ class RedisServer:
     def flush_scripts(self) -> None:
         """Forget all cached scripts: `NOSCRIPT` on the next EVALSHA."""
         self._fake.script_cache.clear()
+
+    def load_scripts(self, scripts: Iterable[Script]) -> None:
+        """Put scripts into the cache, as if they had run before."""
+        for script in scripts:
+            self._fake.script_cache[script.sha.encode()] = script.source.encode()
 
     def script_name(self, source_or_sha: bytes) -> str:
         """A script's name: the first word of its header comment, or the start of its digest."""

@@ -7,6 +7,7 @@ import asyncio
 import sys
 from functools import partial
 
+from engine.buffer.scripts import Script
 from engine.buffer.strategy import Strategy
 from engine.exploration.scheduler import Choices, Scheduler
 from engine.simulation.agenda import Agenda, Coarse, Step
@@ -128,6 +129,8 @@ class World:
             agenda, self.choices, faults, record, work_ms=case.processor_ms, failures=case.processor_failures
         )
         self.network.processor = self.processor.arrive
+        if case.scripts_cached:
+            self.server.load_scripts(Script.all_of(self.strategy))
         self.functions.start_all()
         for start_ms, end_ms in case.outages_ms:
             agenda.at("outage", "Redis goes away", None, partial(self._outage, start_ms, end_ms), start_ms)
