@@ -87,7 +87,7 @@ SCENARIOS = (
         "small_overtaken",
         "a message when the lock of the first one's slow add has run out; 1 hop of that held",
         (0, 2_500),
-        hop_ms=(1, 4_000),
+        hop_ms=(1, 2_500),
         instants_ms=(2_500,),
         holds_max=1,
         holds_until_ms=1,
