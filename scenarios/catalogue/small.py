@@ -101,8 +101,8 @@ SCENARIOS = (
     _small(
         "small_lost_add",
         "2 messages, a lost reply of the first one's add",
-        (0, 500),
-        **_one_fault("reply_lost", before_ms=1),
+        (0, 4_000),
+        **_one_fault("reply_lost", before_ms=4_000),
     ),
     _small("small_grace", "a message that waits at the end of the window; no fault", (0, 7_500, 8_000)),
     _small("small_during", "a message while the processor works", (0, 8_500)),
