@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from matplotlib.figure import Figure as Canvas
+from matplotlib.ticker import LogLocator
 
 from reports.figures import ink
 from reports.figures.drawing import Figure, Page
@@ -86,6 +87,7 @@ def _draw(ratios: Sequence[Ratio], page: Page) -> Canvas:
     if all(each.least > 0 for each in ratios):
         axes.set_xscale("log")
         axes.set_xlim(min(*(each.least for each in ratios), 1) / 1.3, max(*(each.most for each in ratios), 1) * 1.6)
+        axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
         axes.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
         axes.xaxis.set_minor_formatter(lambda *_: "")
     size = 6 if page.narrow else 7.5

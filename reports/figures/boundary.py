@@ -38,12 +38,14 @@ def message(rows: list[Row]) -> str:
         if found:
             worst = max(found, key=lambda row: row["lossy_runs"] / row["runs"])
             told.append(
-                f"{name} loses from {min(row['second_at_ms'] for row in found) / 1000:g} s on, up to "
+                f"{name} loses from {min(row['second_at_ms'] for row in found) / 1000:.1f} s on, up to "
                 f"{percent(worst['lossy_runs'] / worst['runs'])}"
             )
     safe = [name for name, found in lossy.items() if not found]
     if safe:
         told.append(f"{listed(safe)} lost nothing in {_all_runs(rows, safe):,} runs")
+    if not any(row["doubling_runs"] for row in rows):
+        told.append("nobody answered twice")
     return "A second message near the end of the window: " + "; ".join(told)
 
 

@@ -138,7 +138,7 @@ def day_message(rows: Sequence[Row]) -> str:
         return "No volume was modelled"
     volume = max((each for each in volumes if each <= 1_000_000), default=volumes[0])
     mine = {row["strategy"]: row for row in rows if row["messages_a_day"] == volume}
-    told = [f"{name} {mine[name]['cost_a_day']['total']:,.1f}" for name in ink.in_order(mine)]
+    told = [f"{name} {mine[name]['cost_a_day']['total']:,.3g}" for name in ink.in_order(mine)]
     total = sum(row["cost_a_day"]["total"] for row in mine.values())
     waiting = sum(row["cost_a_day"]["function_seconds"] for row in mine.values())
     share = f"; {100 * waiting / total:.0f} % of it for functions that wait" if total else ""
@@ -175,6 +175,7 @@ def _draw_day(rows: Sequence[Row], page: Page) -> Canvas:
         axes.set_yscale("log")
         axes.set_title(title)
         axes.yaxis.set_major_formatter(lambda value, _: f"{value:,.0f}" if value >= 1 else f"{value:g}")
+        axes.yaxis.set_minor_formatter(lambda *_: "")
         if not page.narrow:
             axes.set_xlabel("messages a day")
     panels[-1].set_xlabel("messages a day")

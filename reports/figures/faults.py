@@ -14,7 +14,7 @@ from reports.results import ResultFile
 from reports.wording import listed, runs_of, source
 
 Row = Mapping[str, Any]
-_FIELDS = {"lossy_runs": "a message lost, % of runs", "doubling_runs": "a message answered twice, % of runs"}
+_FIELDS = {"lossy_runs": "a message lost", "doubling_runs": "answered twice"}
 
 
 def figure(file: ResultFile) -> Figure:
@@ -64,5 +64,5 @@ def _draw(rows: list[Row], page: Page) -> Canvas:
             (names.index(row["strategy"]), kinds.index(row["fault"])): wilson(row[field], row["runs"]) for row in rows
         }
         grid(axes, cells, names, kinds, size=7 if page.narrow else 7.5, rotation=90 if page.narrow else 0)
-        axes.set_title(title.replace(", % of runs", "\n(% of runs)") if page.narrow else title)
+        axes.set_title(f"{title}\n(% of runs)" if page.narrow else f"{title} (% of runs)")
     return canvas

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure as Canvas
 from reports.figures import ink
 from reports.figures.drawing import Figure, Page, legend_below
 from reports.results import ResultFile
-from reports.wording import source
+from reports.wording import counted, source
 
 Row = Mapping[str, Any]
 BASE = "random"
@@ -21,13 +21,13 @@ def figure(file: ResultFile) -> Figure:
     """The figure from a file of the kind `find`."""
     rows = file.document["rows"]
     seeds = sorted({row["of"] for row in rows})
-    told = f"{seeds[0]}" if len(set(seeds)) == 1 else f"{seeds[0]}–{seeds[-1]}" if seeds else "0"
+    told = f"{seeds[0]}–{seeds[-1]} seeds" if len(seeds) > 1 else counted(sum(seeds), "seed", "seeds")
     return Figure(
         name="find",
         title=message(rows),
         caption=(
             "A known-good design with one mistake planted in it; how many runs until any invariant is violated: the median over "
-            f"{told} seeds (logarithmic), the bugs sorted by what `{BASE}` needs. Open: not every seed found it within "
+            f"{told} (logarithmic), the bugs sorted by what `{BASE}` needs. Open: not every seed found it within "
             f"{file.document['cap']:,} runs, and such a seed counts as that many, so the median is too small if anything. "
             f"{source(file, 'rows[].median_runs, .found, .of', timed=False)}"
         ),

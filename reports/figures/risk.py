@@ -93,6 +93,7 @@ def _draw(rows: list[Row], per_day: int, page: Page) -> Canvas:
     by = {row["strategy"]: row for row in rows}
     for axes, field, title in ((left, "lost", "lost a month"), (right, "doubled", "answered twice a month")):
         _bars(axes, [by[name] for name in names], field, per_day)
+        axes.set_xlim(right=axes.get_xlim()[1] * (1.25 if page.narrow else 1))  # room for the numbers
         axes.set_title(f"messages {title}")
         axes.set_yticks(range(len(names)), names)
         axes.set_ylim(len(names) - 0.5, -0.5)

@@ -12,7 +12,7 @@ from reports.results import ResultFile
 from reports.wording import listed, runs_of, source
 
 Row = Mapping[str, Any]
-_FIELDS = {"lossy_runs": "a message lost, % of runs", "doubling_runs": "a message answered twice, % of runs"}
+_FIELDS = {"lossy_runs": "a message lost", "doubling_runs": "answered twice"}
 
 
 def figure(file: ResultFile) -> Figure:
@@ -80,7 +80,7 @@ def _draw(rows: list[Row], page: Page) -> Canvas:
         grid(
             axes, cells, [_short(each) for each in situations], variants, size=6.8 if page.narrow else 7.3, rotation=90
         )
-        axes.set_title(title)
+        axes.set_title(f"{title}\n(% of runs)" if page.narrow else f"{title} (% of runs)")
     return canvas
 
 

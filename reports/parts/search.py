@@ -83,7 +83,7 @@ def _proof(rows: Sequence[Row], links: Links, file: ResultFile, files: int) -> t
         cell("yes", "good") if first["exhausted"] else cell("no", "doubt"),
         cell(f"{first.get('classes') or 0:,}"),
         cell(names, "bad", href) if bad else cell("nothing", "good"),
-        cell(said + (f" (`{file.name}`)" if files > 1 else "")),
+        cell(said + (f" (`{file.name}`)" if files > 1 else ""), "prose"),
     )
 
 
@@ -169,7 +169,7 @@ def _failures(file: ResultFile, links: Links) -> Table:
     shown = smallest(file.document["failures"])
     return Table(
         name="campaign-failures",
-        title=f"{counted(len(shown), 'violation', 'violations')} that differ in cause, each by its smallest run",
+        title=f"Violations by invariant and cause, each by its smallest run: {len(shown)}",
         caption=source(file, "failures[].strategy, .invariant, .cause, .scenario, .events, .explanation", timed=False),
         header=("strategy", "invariant", "race", "scenario", "events", "what happens"),
         rows=tuple(
@@ -179,7 +179,7 @@ def _failures(file: ResultFile, links: Links) -> Table:
                 cell(row.get("cause") or "–"),
                 cell(row["scenario"]),
                 cell("–" if row.get("events") is None else row["events"]),
-                cell(row["explanation"]),
+                cell(row["explanation"], "prose"),
             )
             for row in shown
         ),

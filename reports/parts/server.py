@@ -7,7 +7,7 @@ from reports.figures import chaos, conformance, ink, load
 from reports.parts.simulated import Links, numbered
 from reports.results import ResultFile, Results
 from reports.sections import Section, Table, TableCell, cell
-from reports.wording import listed, source, sources
+from reports.wording import counted, listed, source, sources
 
 Row = Mapping[str, Any]
 #: Titles of the ratios, by their names in the file.
@@ -207,7 +207,7 @@ def _differences(file: ResultFile) -> Table:
     return Table(
         name="differences",
         title=(
-            f"{len(met)} known differences were met"
+            f"{counted(len(met), 'known difference was', 'known differences were')} met"
             + (", and one that is in no table" if unknown else "; none that is not in the table")
         ),
         caption=(

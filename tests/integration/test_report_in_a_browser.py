@@ -17,7 +17,7 @@ pytestmark = [
 ]
 WINDOWS = [(width, scheme) for width in (1280, 390) for scheme in ("light", "dark")]
 
-#: Blocks of text and pictures that lie over each other, and texts of one picture that do.
+#: Blocks of text and pictures that lie over each other; texts of one picture that do, or are cut at its edge.
 OVERLAPS = """
 (() => {
   const seen = e => { const r = e.getBoundingClientRect(); return {r, area: r.width * r.height, e}; };
@@ -32,6 +32,8 @@ OVERLAPS = """
   const said = e => { const c = [...e.childNodes].find(n => n.nodeType === 8); return c ? c.data.trim() : ''; };
   document.querySelectorAll('svg').forEach(svg => {
     const texts = [...svg.querySelectorAll('g[id*="-text_"]')].map(seen).filter(x => x.area);
+    const frame = svg.getBoundingClientRect();
+    texts.filter(x => x.r.right > frame.right + 1 || x.r.left < frame.left - 1).forEach(x => found.push(`"${said(x.e)}" is cut`));
     pairs(texts, (a, b) => `${svg.getAttribute('aria-label').slice(0, 40)}: "${said(a)}" over "${said(b)}"`);
   });
   return found;

@@ -46,6 +46,8 @@ class Figures:
     cold_starts: int = 0
     requests: int = 0
     server_busy: float = 0
+    #: Of it, for sweeps, which come by the clock and not by messages.
+    sweeps_busy: float = 0
     server_waits: list[float] = field(default_factory=list)
     instance_seconds: float = 0
     instances_most: int = 0
@@ -205,6 +207,7 @@ class Model:
         while self.env.now < self._seconds:
             for _ in range(self._requests.tick):
                 yield from self._ask(TICK_REQUEST)
+                self.figures.sweeps_busy += self._design.server_us(TICK_REQUEST) / 1e6
             yield self.env.timeout(self._platform.tick_seconds)
 
 

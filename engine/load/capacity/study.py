@@ -154,10 +154,11 @@ def saturation(
 ) -> dict[str, Any]:
     """The volume a day whose busiest hour would need all of the server, or all instances: what each message takes is known."""
     share = busiest.rate_per_s / volume  # messages a second in the busiest hour, for each message a day
-    server_seconds = peak.server_busy / max(1, peak.messages)
+    server_seconds = (peak.server_busy - peak.sweeps_busy) / max(1, peak.messages)
+    left = 1 - peak.sweeps_busy / busiest.seconds
     instance_seconds = sums["instance_seconds"] / max(1.0, sums["messages"])
     limits = {
-        "server": 1 / server_seconds / share if server_seconds else float("inf"),
+        "server": left / server_seconds / share if server_seconds else float("inf"),
         "functions": platform.instances / instance_seconds / share if instance_seconds else float("inf"),
     }
     first = min(limits, key=lambda name: limits[name])

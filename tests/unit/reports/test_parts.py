@@ -89,7 +89,7 @@ def test_a_campaign_says_who_held_and_what_is_new(tmp_path: Path) -> None:
 def test_capacity_says_what_is_full_first_and_where_the_model_is_wrong(tmp_path: Path) -> None:
     said = titles(only(tmp_path, capacity=server_files.capacity()))
     assert "1,000 functions are full at 4.6 million messages a day, before Redis at 85 million" in said
-    assert "1 million messages a day cost, in the currency of the prices: lease 30.0" in said
+    assert "1 million messages a day cost, in the currency of the prices: lease 30" in said
     assert "3 of 4 predictions are within 25 %" in said
     assert "it is wrong about time of an add (median) (lease)" in said
 
