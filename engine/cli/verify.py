@@ -112,6 +112,7 @@ def verify(
         "out": options.folder("--out", out),
         "redact": redact,
     }
+    _warn(strategy, selection["settings"])
     if check_determinism:
         # Of the time that is given it may take half.
         bound = {"seconds": seconds / 2} if seconds is not None else {}
@@ -132,6 +133,20 @@ def verify(
 
 def _told(line: str) -> None:
     typer.echo(line, err=True)
+
+
+@options.prints_aside()
+def _warn(strategies: list[str] | None, settings: dict[str, str]) -> None:
+    """Say which of the given settings are allowed and lose messages all the same."""
+    if not settings:
+        return
+    from engine.buffer.catalogue import BUILT_IN
+    from engine.simulation.setting import settings_of
+    from scenarios.selection import find_strategy
+
+    for name in strategies or BUILT_IN:
+        for warning in settings_of(find_strategy(name), settings).warnings():
+            typer.echo(f"warning: {name}: {warning}", err=True)
 
 
 def _show(result: "Result", out: Path) -> None:

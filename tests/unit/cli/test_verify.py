@@ -129,3 +129,11 @@ def test_runs_that_cannot_be_repeated_are_undecided_and_not_judged(
     assert main(["verify", "--check-determinism"]) == 3
     assert runner.calls == ["check_determinism"]
     assert "event 12 differs" in capsys.readouterr().err
+
+
+@pytest.mark.usefixtures("runner")
+def test_a_delay_longer_than_a_ttl_is_allowed_with_a_warning(capsys: pytest.CaptureFixture[str]) -> None:
+    main(["verify", "--strategy", "lock", "--set", "BUFFER_DELAY_MS=40000", "--json"])
+    said = capsys.readouterr()
+    assert json.loads(said.out) == DOCUMENT
+    assert said.err.startswith("warning: lock: BUFFER_DELAY_MS=40000 is not below TIMER_TTL_SECONDS=30")
