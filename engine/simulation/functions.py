@@ -17,7 +17,7 @@ from engine.simulation.case import Case
 from engine.simulation.faults import LONGEST_PAUSE_MS, Faults
 from engine.simulation.files import is_design_file
 from engine.simulation.http import Call, Network
-from engine.simulation.loop import SimLoop, where
+from engine.simulation.loop import SimLoop, SimTask, where
 from engine.simulation.plain import by_conversation, plain_value
 from engine.simulation.process import Process
 from engine.simulation.setting import settings_of
@@ -124,8 +124,9 @@ class Functions:
         process.function = Function(made(strategy, runtime), runtime, record, runs_cleanup=process.runs_cleanup)
         outfit.serve(process.function)
         process.app = outfit.app
+        own = runtime.tasks  # what the strategy has started in its `__init__`
         process.function.start_periodic()
-        process.periodic = frozenset(runtime.tasks)
+        process.periodic = runtime.tasks - own
         self._loop.drain()
 
     def give_back(self) -> None:
@@ -215,11 +216,13 @@ class Functions:
                 self._record(event, function=process.name, conversation=conversation, messages=messages, reason=reason)
             return
         task = asyncio.current_task()
-        if event in _BEGAN and task is not None:
+        if event in _BEGAN and isinstance(task, SimTask):
+            task.timers = 0
             process.ticking[task] = _BEGAN[event]
             process.begun[task] = self._record.stillness.begin()
         elif event in _ENDED and task is not None:
             del process.ticking[task]
+            process.pollers.pop(task, None)
             begun = process.begun.pop(task)
             if event == "tick.ended":
                 self._record.stillness.end(begun)
@@ -241,6 +244,7 @@ class Functions:
             f"a {what} of {process.name} never ended: it waits{where(task.get_coro())}"
             for process in self.alive
             for task, what in process.ticking.items()
+            if task not in process.pollers  # a tick that is a loop goes on and on, and that is its way
         ]
 
     # -- routing (the network's Router) ------------------------------------------------------------------------------

@@ -159,6 +159,7 @@ class Network:
 
     def _start_app(self, call: Call, process: Process, finish: Callable[[Answer], None]) -> None:
         task = self._loop.create_task(run_asgi(process.app, call, finish))
+        task.serves = True
         self._serving[task] = (process, call)
         task.add_done_callback(self._serving.pop)
 

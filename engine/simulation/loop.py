@@ -117,7 +117,8 @@ class SimTask(asyncio.Task[Any]):
         context: contextvars.Context | None,
     ) -> None:
         self.number = number  # first: asyncio asks for the hash while it makes the task
-        self.timers = 0  # how many timers it has set
+        self.timers = 0  # how many timers it has set; of a tick's task: since the tick began
+        self.serves = False  # it answers an HTTP call
         super().__init__(coro, loop=loop, name=name, context=context)
 
     def __hash__(self) -> int:
@@ -236,7 +237,7 @@ class SimLoop(asyncio.AbstractEventLoop):
 
     def create_task(  # type: ignore[override]
         self, coro: Coroutine[Any, Any, Any], *, name: str | None = None, context: contextvars.Context | None = None
-    ) -> "asyncio.Task[Any]":
+    ) -> SimTask:
         """A task; kept until the run is over, so that a stopped function's coroutines are not collected in its midst."""
         self._made += 1
         task = SimTask(coro, number=self._made, loop=self, name=name or "task", context=context)

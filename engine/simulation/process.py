@@ -16,6 +16,8 @@ EPOCH_MS = int(EPOCH.timestamp() * 1000)
 
 #: More timers than a task sets that has something to do and an end.
 POLLS = 60
+#: A tick or a cleanup may have much to do; one that has set so many timers is a loop that never returns.
+POLLS_OF_A_TICK = 300
 
 
 class Process:
@@ -71,14 +73,16 @@ class Process:
         """Whether the timer that is being set now is a pause between ticks, cleanups or the rounds of a poller.
 
         A poller is a background task that has set many timers: a loop that sleeps, or that waits for a key again and again.
+        A tick may be one too. What serves a call is none: the caller waits for it.
         """
         task = asyncio.current_task()
         if not isinstance(task, SimTask):
             return False
-        if self.periodic and task in self.periodic:
-            return task not in self.ticking
+        periodic = task in self.periodic
+        if periodic and task not in self.ticking:
+            return True
         task.timers += 1
-        if task.timers <= POLLS:
+        if task.timers <= (POLLS_OF_A_TICK if periodic else POLLS):
             return False
         self.pollers[task] = None
-        return self.function is not None and task in self.function.runtime.tasks
+        return not task.serves

@@ -26,6 +26,9 @@ DESIGNS: dict[str, frozenset[str]] = {
     "fifo:Fifo": frozenset({"buffered"}),
     "immediate:Immediate": ONE_BY_ONE | {"available"},
     "key_events:KeyEvents": frozenset(),
+    "loops:EndlessTick": frozenset(),
+    "loops:LoopInTheBackground": frozenset(),
+    "loops:LoopOfItsOwn": frozenset(),
     "one_list:OneList": frozenset(),
     # Several round trips an add, and a rival's write makes it begin again: too long where each hop takes seconds.
     "optimistic:Optimistic": frozenset({"available"}),
