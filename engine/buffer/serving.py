@@ -32,6 +32,9 @@ if TYPE_CHECKING:
 #: Where prometheus_client looks for the folder in which several processes keep their counts; read when it is imported.
 COUNTS_FOLDER = "PROMETHEUS_MULTIPROC_DIR"
 _CLEANUP_LOCK = "cleanup.lock"
+#: A worker that says nothing for so long is replaced. A new one says nothing until it has imported everything: on a busy machine
+#: with uvicorn's own 5 s it would be replaced over and over before it could begin.
+WORKER_SILENT_SECONDS = 60
 
 
 @dataclass(frozen=True)
@@ -77,6 +80,7 @@ def run(serving: Serving, listening: socket.socket, workers: int = 1) -> None:
         lifespan="on",
         server_header=False,
         timeout_graceful_shutdown=serving.settings().graceful_stop_seconds,
+        timeout_worker_healthcheck=WORKER_SILENT_SECONDS,
     )
     if workers == 1:
         for number in (signal.SIGINT, signal.SIGTERM):
