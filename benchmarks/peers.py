@@ -4,7 +4,7 @@
     python -m benchmarks.peers --rounds 9 --seeds 50 --json .bufferproof/peers.json
 
 Two functions GET one key, append a letter, and SET it: `benchmarks/race/`. Every tool has a process of its own, of this same
-interpreter; in each round every process makes its runs in turn, and a loop that only counts is timed beside them. CPU time,
+interpreter; in each round every process makes its runs in turn, and times a loop that only counts just after them. CPU time,
 of all threads of the process; a server's is not counted. Ratios are of one round; the median, the least and the most are shown.
 
 frontrun and simloom are no dependencies of this project. An environment with both, to be thrown away (simloom needs Python 3.12):
@@ -26,7 +26,6 @@ import statistics
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -53,7 +52,6 @@ WAYS = {
 }
 #: A way that takes longer for an answer is left out, and that is said.
 PATIENCE_SECONDS = 300
-LOOP_STEPS = 1_000_000
 GET_THEM = (
     "python3.12 -m venv .bufferproof/peers && .bufferproof/peers/bin/pip install -c constraints.txt"
     " -e '.[simulation,load]' frontrun simloom, then .bufferproof/peers/bin/python -m benchmarks.peers"
@@ -98,23 +96,16 @@ class Worker:
         answer: dict[str, Any] = json.loads(line)
         return answer
 
-    def rate(self, runs: int) -> float:
-        """Runs a second of CPU time."""
+    def rate(self, runs: int) -> tuple[float, float]:
+        """Runs a second of CPU time, and runs in the time of a million steps of a loop that only counts, just after them."""
         answer = self.ask(rate=max(2, round(runs * self.share)))
-        return float(answer["runs"] / answer["cpu_seconds"])
+        rate = answer["runs"] / answer["cpu_seconds"]
+        return rate, rate * 1e6 / answer["loop_steps_per_s"]
 
     def close(self) -> None:
         """End it."""
         self._process.kill()
         self._process.communicate()
-
-
-def loop_steps_per_s() -> float:
-    """Steps a second of a loop that only counts: what this machine is worth at the moment."""
-    number, started = 0, time.process_time()
-    while number < LOOP_STEPS:
-        number += 1
-    return LOOP_STEPS / (time.process_time() - started)
 
 
 def installed(name: str) -> bool:
@@ -146,18 +137,19 @@ def workers(names: list[str]) -> Iterator[list[Worker]]:
 def measure(able: list[Worker], options: argparse.Namespace) -> dict[str, dict[str, Any]]:
     """Rates round by round, and how many runs each seed took."""
     rates: dict[str, list[float]] = {worker.name: [] for worker in able}
-    loops = []
+    by_loop: dict[str, list[float]] = {worker.name: [] for worker in able}
     for _ in range(options.rounds):
-        loops.append(loop_steps_per_s())
         for worker in able:
-            rates[worker.name].append(worker.rate(options.runs))
+            rate, of_loop = worker.rate(options.runs)
+            rates[worker.name].append(rate)
+            by_loop[worker.name].append(of_loop)
     figures: dict[str, dict[str, Any]] = {}
     for worker in able:
         name = worker.name
         found = [worker.ask(find=seed, cap=options.cap)["found"] for seed in range(options.seeds)]
         figures[name] = {
             "runs_per_cpu_s": spread(rates[name]),
-            "runs_per_million_loop_steps": spread(a * 1e6 / b for a, b in zip(rates[name], loops, strict=True)),
+            "runs_per_million_loop_steps": spread(by_loop[name]),
             "ours_over_it": spread(ours / its for ours, its in zip(rates[OURS], rates[name], strict=True)),
             "found_after": [runs for runs in found if runs is not None],
             "not_found": found.count(None),
