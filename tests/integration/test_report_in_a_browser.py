@@ -86,3 +86,8 @@ def test_a_page_is_readable_in_any_window(pages: list[Path], browser: Browser, w
 def test_nothing_lies_on_something_else(pages: list[Path], browser: Browser, width: int) -> None:
     browser.open(pages[0], width=width, scheme="light")
     assert browser.ask(OVERLAPS) == []
+    browser.ask("document.querySelector('.card h2').style.marginTop = '-90px'")
+    assert any("over" in found for found in browser.ask(OVERLAPS))
+    shown = "wide" if width > 700 else "narrow"
+    browser.ask(f"document.querySelector('.{shown} g[id*=\"-text_\"]').setAttribute('transform', 'translate(-900 0)')")
+    assert any("is cut" in found for found in browser.ask(OVERLAPS))
