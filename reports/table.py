@@ -22,6 +22,8 @@ _SHORT = {
     "status_true": "stat",
     "no_leak": "leak",
 }
+#: So many reasons are told.
+_REASONS = 5
 LEGEND = (
     "✓ held in every run it applied to · n% of the runs violated it · ? undecided · - did not apply\n"
     "columns: " + ", ".join(f"{short} = {name}" for name, short in _SHORT.items() if short != name)
@@ -111,6 +113,20 @@ def summary(document: Document) -> str:
             causes = sorted({cause for row in rows for cause in row["causes"]})
             why = f"; by {', '.join(causes)}" if causes else ""
             lines.append(f"{strategy} violates {invariant} in {where}{why}")
+        lines += _undecided(document, strategy)
     runs = sum({(r["strategy"], r["scenario"]): r["runs"] for r in document["rows"]}.values())
     lines.append(f"{runs:,} runs, {document['runs_per_s']:,} runs/s, seed {document['seed']}")
     return "\n".join(lines)
+
+
+def _undecided(document: Document, strategy: str) -> list[str]:
+    """A line for each reason why runs of a strategy decided nothing, with where it came up."""
+    where: dict[str, list[str]] = {}
+    for each in document.get("coverage", ()):
+        if each["strategy"] == strategy and each["undecided_because"]:
+            reason = next(iter(each["undecided_because"])).partition("; ")[0]
+            where.setdefault(reason, []).append(each["scenario"])
+    return [
+        f"{strategy}: runs were stopped and decide nothing in {', '.join(scenarios)}: {reason}"
+        for reason, scenarios in list(where.items())[:_REASONS]
+    ]

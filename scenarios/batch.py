@@ -17,6 +17,8 @@ from scenarios.running import Run, run_case
 from scenarios.selection import find_scenario, find_strategy
 from scenarios.trace import short
 
+#: A run that hits a bound costs a thousand others and decides nothing: after so many a plan is given up.
+CUT = 2
 HEAL_MS = (20_000, 60_000, 200_000, 700_000)
 RATES = (0.01, 0.03, 0.1)
 
@@ -138,6 +140,11 @@ class Tally:
             if key not in self.found or found.size < self.found[key].size:
                 self.found[key] = found
 
+    @property
+    def cut(self) -> bool:
+        """Whether so many runs hit a bound that no more are made."""
+        return self.runs - self.completed >= CUT
+
     def verdict(self, invariant: str) -> Verdict:
         """Violated if one run violates it; unknown if no run decided it; else holds."""
         if self.violations[invariant]:
@@ -170,6 +177,8 @@ def run_batch(
         if observe is not None:
             observe(run.history)
         count_run(tally, number, case, run, policy)
+        if tally.cut:
+            break
     return tally
 
 

@@ -45,6 +45,8 @@ def run_slice(plan: Plan, number: int, start: int, runs: int, walk: TreeWalk | N
 class Search:
     """The search of one plan: its cases one after the other, as far as the runs and the time go."""
 
+    cut = False
+
     def __init__(self, plan: Plan, runs: int) -> None:
         self._plan = plan
         self._left = runs

@@ -35,6 +35,8 @@ from scenarios.trace import Trace, portable, short
 BATCH = 25
 #: Trials of one shrinking: thorough for a violation's first scenario, short for the others'.
 TRIALS_FULL, TRIALS_SHORT = 400, 40
+#: Where runs are long, trials are few: not more than so many events in all of them, but a handful.
+TRIAL_EVENTS, TRIALS_LEAST = 500_000, 5
 
 Progress = Callable[[str, int, int], None]
 
@@ -165,6 +167,9 @@ def run_all(
     for done, ((plan, at, *_), result) in enumerate(_in_parallel(pool, _run_part, waiting, deadline), 1):
         if rounds[plan].close(at, result):
             waiting.extend(rounds[plan].next_round())
+        if rounds[plan].cut:
+            for part in [part for part in waiting if part[0] == plan]:
+                waiting.remove(part)
         if progress is not None:
             # How large a tree is, is known when it has been searched: until then the total is what is in sight.
             progress(f"{plan.strategy} · {plan.scenario}", done, sampled or done + len(waiting))
@@ -197,16 +202,23 @@ class _Rounds:
         return batches
 
     def close(self, at: int, tally: Tally) -> bool:
-        """A batch is done. True: it was the last one of its round."""
+        """A batch is done. True: it was the last one of its round, and another one may follow."""
         self._done[at] = tally
         self._open -= 1
-        return self._open == 0
+        return self._open == 0 and not self.cut
+
+    @property
+    def cut(self) -> bool:
+        """Whether the plan is given up, because its runs hit a bound."""
+        return self.tally().cut
 
     def tally(self) -> Tally:
-        """All batches so far, in the order of their numbers."""
+        """All batches so far, in the order of their numbers, up to the one with which the plan is given up."""
         merged = Tally()
         for at in sorted(self._done):
             merged.merge(self._done[at])
+            if merged.cut:
+                break  # whatever else was under way by then: the result must not depend on that
         return merged
 
 
@@ -249,6 +261,7 @@ class ShownFailure:
 def shrink_found(plan: Plan, found: Found, trials: int, redact: bool = False) -> ShownFailure | None:
     """Shrink one failure, in a worker. None: it could not be replayed, which is a defect of the harness."""
     strategy = find_strategy(plan.strategy)
+    trials = min(trials, max(TRIALS_LEAST, TRIAL_EVENTS // found.events))
     small = shrink(
         found.case, found.schedule, strategy, found.invariant, found.cause, stepped=found.stepped, trials=trials
     )

@@ -8,7 +8,7 @@ import sys
 import traceback
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from types import ModuleType
+from types import CodeType, ModuleType
 from typing import Any
 
 from engine.buffer.errors import UsageError
@@ -43,7 +43,33 @@ def load_strategy(spec: str) -> type[Strategy]:
         path, class_name = spec, ""
     if not path.endswith(".py"):
         raise UsageError(_unknown(spec))
-    return _class_of(load_file(Path(path).expanduser(), f"strategy {spec}"), class_name, spec)
+    module = load_file(Path(path).expanduser(), f"strategy {spec}")
+    found = _class_of(module, class_name, spec)
+    _FROM_FILES[found] = (module, class_name, spec)
+    return found
+
+
+#: Each class from a file: the file's module (its own may be another, which that one imports) and what it was asked for by.
+_FROM_FILES: dict[type[Strategy], tuple[ModuleType, str, str]] = {}
+
+
+def module_of(strategy: type[Strategy]) -> ModuleType | None:
+    """The module of the file that a class was asked for from; None if it came from no file."""
+    return _FROM_FILES[strategy][0] if strategy in _FROM_FILES else None
+
+
+def load_again(strategy: type[Strategy]) -> type[Strategy] | None:
+    """The class from the same source once more, as another process would have it; None if it came from no file.
+
+    What its modules and classes hold is the copy's own, and so is that of the modules it imports from its folder.
+    """
+    if strategy not in _FROM_FILES:
+        return None
+    module, class_name, spec = _FROM_FILES[strategy]
+    try:
+        return _class_of(_run_file(module.__name__, vars(module)["__code__"], f"strategy {spec}"), class_name, spec)
+    finally:
+        sys.modules[module.__name__] = module
 
 
 def _unknown(spec: str) -> str:
@@ -68,8 +94,19 @@ def load_file(path: Path, what: str) -> ModuleType:
     name = f"bufferproof_file_{digest[:16]}"
     if name in sys.modules:
         return sys.modules[name]
+    try:
+        # Compiled here rather than by the import system, whose cache takes two edits within a second for one.
+        code = compile(source, str(path), "exec", dont_inherit=True)
+    except (SyntaxError, ValueError) as error:
+        raise UsageError(f"{what} does not import: {describe(error)}{_where(error, path)}") from None
+    return _run_file(name, code, what)
+
+
+def _run_file(name: str, code: CodeType, what: str) -> ModuleType:
+    """A module of this code, its folder importable meanwhile. Raises `UsageError`, and is then not in `sys.modules`."""
+    path = Path(code.co_filename)
     module = ModuleType(name)
-    module.__file__ = str(path)
+    vars(module).update(__file__=str(path), __code__=code)
     root = path.parent
     while (root / "__init__.py").is_file():
         root = root.parent
@@ -79,8 +116,7 @@ def load_file(path: Path, what: str) -> ModuleType:
     folders = list(dict.fromkeys([str(path.parent), str(root)]))
     sys.path[:0] = folders
     try:
-        # Compiled here rather than by the import system, whose cache takes two edits within a second for one.
-        exec(compile(source, str(path), "exec", dont_inherit=True), module.__dict__)
+        exec(code, module.__dict__)
     except (Exception, SystemExit) as error:
         del sys.modules[name]
         raise UsageError(f"{what} does not import: {describe(error)}{_where(error, path)}") from None

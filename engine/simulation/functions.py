@@ -18,6 +18,7 @@ from engine.simulation.faults import LONGEST_PAUSE_MS, Faults
 from engine.simulation.files import is_design_file
 from engine.simulation.http import Call, Network
 from engine.simulation.loop import SimLoop, SimTask, where
+from engine.simulation.memory import of_its_own
 from engine.simulation.plain import by_conversation, plain_value
 from engine.simulation.process import Process
 from engine.simulation.setting import settings_of
@@ -121,7 +122,10 @@ class Functions:
             random=random.Random(f"{process.name}/{self._case.scenario}" + (f"/{seed}" if seed else "")),
             record=record,
         )
-        process.function = Function(made(strategy, runtime), runtime, record, runs_cleanup=process.runs_cleanup)
+        process.design = strategy
+        process.function = Function(
+            made(of_its_own(strategy), runtime), runtime, record, runs_cleanup=process.runs_cleanup
+        )
         outfit.serve(process.function)
         process.app = outfit.app
         own = runtime.tasks  # what the strategy has started in its `__init__`
@@ -255,7 +259,7 @@ class Functions:
         kinds: set[tuple[object, ...]] = set()
         for process in self.alive:
             if process.fresh:
-                kind = (type(process.function.strategy), process.runs_cleanup)
+                kind = (process.design, process.runs_cleanup)
                 if kind in kinds:
                     continue
                 kinds.add(kind)

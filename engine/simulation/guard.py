@@ -297,9 +297,14 @@ def _namespaces(strategy: type) -> list[dict[str, Any]]:
 
     A module that a strategy's file imports from its own folder is no longer in `sys.modules`; its functions lead to it.
     """
-    found: dict[int, dict[str, Any]] = {}
     waiting = [vars(module) for module in list(sys.modules.values()) if _of_strategy(getattr(module, "__file__", None))]
     waiting += [method.__globals__ for base in strategy.__mro__ for method in _functions_of(base)]
+    return namespaces_from(waiting)
+
+
+def namespaces_from(waiting: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """These modules' globals, and those of all strategies' modules that their values lead to."""
+    found: dict[int, dict[str, Any]] = {}
     while waiting:
         names = waiting.pop()
         if id(names) in found or not _of_strategy(names.get("__file__")):

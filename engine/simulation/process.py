@@ -46,6 +46,7 @@ class Process:
         self.runs_cleanup = False
         self.app: Any = None
         self.function: Any = None
+        self.design: type | None = None  # whose instance it runs, or a copy's
         self.context = contextvars.copy_context()
         self.context.run(OWNER.set, self)
 

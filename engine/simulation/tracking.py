@@ -6,7 +6,7 @@ from typing import Any
 Event = dict[str, Any]
 
 #: Events that come again and again also where nothing happens.
-_ROUTINE = frozenset({"tick", "cleanup", "redis", "note", "key"})
+_ROUTINE = frozenset({"tick", "task", "cleanup", "redis", "note", "key"})
 
 
 class Stillness:
@@ -49,13 +49,16 @@ class Recorder:
         self.waiting: dict[tuple[str, str, str], None] = {}
         self.news_ms = 0  # when anything but routine happened last
         self.faults = 0
+        self.doubled = 0  # effects in which nothing was new
         self.stillness = Stillness(now_ms if by_instant else None)
 
     def __call__(self, event: str, **fields: Any) -> None:
         """Add an event at the present instant."""
         now_ms = self._now_ms()
         self.history.append({"t": now_ms, "event": event, **fields})
-        if event.partition(".")[0] not in _ROUTINE:
+        kind = event.partition(".")[0]
+        # Once every accepted message is settled, handing it over again is no news: a design may do so for ever.
+        if kind not in _ROUTINE and (self.waiting or kind != "handover"):
             self.news_ms = now_ms
             self.faults += event == "fault"
         if event not in _COUNTED:
@@ -69,7 +72,9 @@ class Recorder:
                 self.stillness.disturb()
         else:
             self.stillness.disturb()
+            settled = len(self._settled)
             for each in fields["messages"]:
                 message = (*fields["conversation"], each["id"])
                 self._settled.add(message)
                 self.waiting.pop(message, None)
+            self.doubled += event == "handover.effect" and len(self._settled) == settled

@@ -37,6 +37,8 @@ CALM_MS = 60_000
 CALM_TICKS = 5
 #: After a fault, what a design keeps in keys that it shares (entries not acknowledged) may still come back for so long.
 LINGER_MS = 400_000
+#: A design that goes on doubling what is settled would do so until the settle limit: after so many effects all is said.
+DOUBLED_MAX = 30
 #: How long a run waits for failures that its case has planned and that no call has met yet: the retry horizon and more.
 PLANNED_FAILURES_MS = 600_000
 
@@ -171,6 +173,8 @@ class World:
                     return "quiet"
                 if self._healed and self.agenda.now_ms > self._limit_ms and not self.provider.to_send:
                     return "settle_limit"
+                if self._healed and self.record.doubled > DOUBLED_MAX and not self.record.waiting:
+                    return "no_end"
             if not self.agenda.advance():
                 return "quiet"
 

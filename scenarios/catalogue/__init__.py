@@ -2,12 +2,12 @@
 
 from collections.abc import Mapping
 
-from scenarios.catalogue import adversity, failures, payloads, reported, rollout, small, window
+from scenarios.catalogue import adversity, failures, pace, payloads, reported, rollout, small, window
 from scenarios.scenario import Scenario
 
 SCENARIOS: Mapping[str, Scenario] = {
     scenario.name: scenario
-    for family in (window, failures, payloads, rollout, reported, adversity, small)
+    for family in (window, pace, failures, payloads, rollout, reported, adversity, small)
     for scenario in family.SCENARIOS
 }
 

@@ -62,6 +62,17 @@ def _look_alikes(rng: random.Random, _strategy: str) -> Case:
     return case(sendings)
 
 
+def _joined_names(rng: random.Random, _strategy: str) -> Case:
+    """Pairs of names that read the same when joined with a character, or with none: several characters at once."""
+    sendings: list[Sending] = []
+    for between in ("", *rng.sample(_SEPARATORS, 5)):
+        for instance, number in ((f"bot{between}7", "49151"), ("bot", f"7{between}49151")):
+            sendings += burst(
+                rng, [rng.randint(0, 4_000)], first=len(sendings) + 1, instance_name=instance, user_phone=number
+            )
+    return case(sendings, hop_ms=(1, 100))
+
+
 def _late_repeats(rng: random.Random, _strategy: str) -> Case:
     """Repeats anywhere within the horizon of 3,600 s, most of them late."""
     sendings = burst(rng, [0, *(near_edge(rng) for _ in range(rng.randint(0, 1)))])
@@ -152,6 +163,12 @@ SCENARIOS = (
         summary="names and ids that a join, a fold, a trim or an encoding takes for one",
         sample=_look_alikes,
         runs=150,
+    ),
+    Scenario(
+        name="joined_names",
+        summary="names that read the same when they are joined, with any character or none",
+        sample=_joined_names,
+        runs=40,
     ),
     Scenario(
         name="late_repeats",

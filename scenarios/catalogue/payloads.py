@@ -11,6 +11,67 @@ from scenarios.scenario import Scenario
 _NAMES = ("{a}", "a}b{", "x:y:z", "line\nbreak", "🦊🦊", "%41", " ", "msg_buffer", "\ud83d", "ü" * 40)
 _IDS = ("", "id:1", "id\n2", "{3}", "9" * 900, "\udc00", "💬", "id-1")
 
+#: Marks that stand between the parts of an entry, or that some syntax gives a meaning.
+_MARKS = "|,;:=/\\%&<>'\"{}[]()*?$#@!^~`+-_. \t\n\r\0\x1e\x1f\x7f"
+_ODD_TEXTS = (
+    *(f"a{mark}b" for mark in _MARKS),
+    *(f"{mark}a" for mark in '\ufeff\u200f\n" #'),
+    *(f"a{mark}" for mark in "\n\r\t \0\\"),
+    *(
+        "two  blanks",
+        "end\r\n",
+        "a||b",
+        "a::b",
+        "a\n\nb",
+        "--",
+        "\\n",
+        "\\u0041",
+        "&amp;",
+        "<b>",
+        "%41",
+        "%s {0} $1",
+        "e\u0301",
+    ),
+    *(
+        "UPPER",
+        "\u0130\u00df",
+        "\u212b",
+        "\U0001f469\u200d\U0001f469\u200d\U0001f467",
+        "\u2028",
+        "\x85",
+        "\ud83d",
+        "日本語",
+    ),
+    *('{"text": 1}', "[1, 2]", '"quoted"', "null", "true", "None", "123", "007", "1e3", "1.0", "-0", "a" * 5_000),
+)
+_ODD_IDS = (
+    *(f"b{mark}1" for mark in "|,;:=/%{*?$ \n"),
+    *(
+        "10",
+        "9",
+        "100",
+        "1",
+        "01",
+        "-1",
+        "1e3",
+        "null",
+        "true",
+        "[1]",
+        '{"id": 1}',
+        " id",
+        "id ",
+        "B",
+        "b",
+        "é",
+        "z" * 300,
+    ),
+)
+_ODD_DATA: tuple[Any, ...] = (
+    *([], {}, 0, False, "", 0.0, None, True, 1, 1.0, -0.0, "0", "text", "null", '{"a": 1}', "\ud83d"),
+    *([None], [[]], [{}], {"": 1}, {"a": None}, {"a": []}, {"b": 1, "a": 2}, {"é": "\0"}, {"1": 1}, {"a|b": "c,d"}),
+    *(1e16, 1e-7, 0.1, 2**53 + 1, -(2**63), {"n": 2**64}),
+)
+
 
 def _nested(depth: int) -> Any:
     value: Any = []
@@ -48,6 +109,19 @@ def _hostile_payloads(rng: random.Random, _strategy: str) -> Case:
     return case(sendings)
 
 
+def _odd_messages(rng: random.Random, _strategy: str) -> Case:
+    """Short texts, ids and data that a join, a split, a trim, a fold, an escape or a check for truth changes."""
+    sendings = burst(rng, [0, *(rng.randint(500, 7_000) for _ in range(rng.randint(1, 3)))])
+    ids = rng.sample(_ODD_IDS, len(sendings))
+    return case(
+        [
+            replace(sending, message_id=message_id, text=rng.choice(_ODD_TEXTS), data=rng.choice(_ODD_DATA))
+            for sending, message_id in zip(sendings, ids, strict=True)
+        ],
+        hop_ms=(1, rng.choice([50, 600])),
+    )
+
+
 def _cluster(rng: random.Random, _strategy: str) -> Case:
     return case(
         burst(rng, [0, near_edge(rng)]), cluster=True, processor_failures=rng.choice([(), ("error_500",)]), heal_ms=0
@@ -60,6 +134,12 @@ SCENARIOS = (
         summary="big integers, empty lists, lone surrogates, odd names",
         sample=_hostile_payloads,
         runs=120,
+    ),
+    Scenario(
+        name="odd_messages",
+        summary="texts, ids and data that a split, a trim, a fold or an escape changes",
+        sample=_odd_messages,
+        runs=200,
     ),
     Scenario(
         name="cluster",

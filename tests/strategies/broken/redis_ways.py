@@ -222,10 +222,14 @@ class RelaysOnCachedScripts(Core):
         return await redis.evalsha(self._sha, 4, *keys, name, self.pack(message), self.delay_ms, self.marker_s)
 
 
-class SortedSetOfTexts(Core):
-    """The buffer is a sorted set of payloads without their ids: the same text twice is there once."""
+class SortedSetOfMinutes(Core):
+    """The buffer is a sorted set by the minute: within one, payloads stand by their letters."""
 
-    ADD = changed(Core.ADD, "redis.call('RPUSH', KEYS[2], ARGV[2])", "redis.call('ZADD', KEYS[2], now, ARGV[2])")
+    ADD = changed(
+        Core.ADD,
+        "redis.call('RPUSH', KEYS[2], ARGV[2])",
+        "redis.call('ZADD', KEYS[2], math.floor(now / 60000), ARGV[2])",
+    )
     CLAIM: ClassVar[str] = changed(
         Core.CLAIM, "redis.call('LRANGE', KEYS[4], 0, -1)", "redis.call('ZRANGE', KEYS[4], 0, -1)"
     )

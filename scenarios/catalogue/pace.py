@@ -1,0 +1,43 @@
+"""How quickly and how much: a quick network, a person who does not stop writing, a flood. Nothing fails."""
+
+import random
+
+from engine.simulation.case import Case
+from scenarios.catalogue.drawing import burst, case, near_edge, phone
+from scenarios.scenario import Scenario
+
+
+def _quick(rng: random.Random, _strategy: str) -> Case:
+    # Where hops and work are short, little excuses an answer that is late.
+    sendings = burst(rng, [0, *(near_edge(rng) for _ in range(rng.randint(0, 2)))])
+    return case(sendings, hop_ms=(1, 20), processor_ms=(500, 1_000))
+
+
+def _keeps_writing(rng: random.Random, _strategy: str) -> Case:
+    # A pause is always shorter than the delay: a window that begins anew with each message does not end.
+    at_ms, offsets = 0, []
+    for _ in range(rng.randint(18, 30)):
+        offsets.append(at_ms)
+        at_ms += rng.randint(4_000, 7_400)
+    return case(burst(rng, offsets), hop_ms=(1, 100), processor_ms=(500, 2_000))
+
+
+def _flood(rng: random.Random, _strategy: str) -> Case:
+    # More than a buffer is thought to hold: beyond ten, twenty, fifty, a hundred.
+    size = rng.choice([11, 13, 21, 25, 33, 51, 65, 101, 129])
+    sendings = burst(rng, [0, *(rng.randint(0, 7_000) for _ in range(size - 1))])
+    if rng.random() < 0.3:
+        sendings += burst(rng, [rng.randint(0, 7_000)], first=len(sendings) + 1, user_phone=phone(2))
+    return case(sendings, hop_ms=(1, 50), processor_ms=(500, 1_000))
+
+
+SCENARIOS = (
+    Scenario(name="quick", summary="short hops and little work: what is late here, is late", sample=_quick, runs=60),
+    Scenario(
+        name="keeps_writing",
+        summary="a person who writes for minutes, with pauses shorter than the delay",
+        sample=_keeps_writing,
+        runs=30,
+    ),
+    Scenario(name="flood", summary="11 to 129 messages within one window", sample=_flood, runs=50),
+)
