@@ -35,6 +35,7 @@ _CLOCKS = ("time", "monotonic", "perf_counter", "process_time", "thread_time", "
 _PLAIN_CLOCKS = frozenset({"time.time", "time.monotonic", "time.perf_counter"})
 #: These read the clock only if they are not given a time; the number says after how many arguments that one comes.
 _OF_A_TIME = {"time.gmtime": 0, "time.localtime": 0, "time.ctime": 0, "time.asctime": 0, "time.strftime": 1}
+_WORLD = str(Path(__file__).with_name("world.py"))
 THREAD = "starts a thread", "use runtime.start() instead"
 CONNECTION = "opens a connection of its own", "use runtime.redis, post_delivery() and hand_over() instead"
 PROCESS = "starts a process", "leave it out"
@@ -246,10 +247,10 @@ class Guard:
 
 
 def _design_frame() -> FrameType | None:
-    """The innermost frame of a design's own code that is at work."""
+    """The innermost frame of a design's own code that is at work. Beyond the world's own frame is whoever runs it."""
     frame: FrameType | None = sys._getframe(2)
     while frame is not None and not is_design_file(frame.f_code.co_filename):
-        frame = frame.f_back
+        frame = None if frame.f_code.co_filename == _WORLD else frame.f_back
     return frame
 
 
