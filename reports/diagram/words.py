@@ -144,7 +144,7 @@ SAID: Mapping[str, Callable[[Event, Labels], str]] = {
     "tick.failed": lambda e, labels: f"✗ tick: {e['error']}",
     "key.expired": lambda e, labels: f"{short_key(e['key'])} expires",
     "key.evicted": lambda e, labels: f"{short_key(e['key'])} evicted",
-    "waiting": lambda e, labels: f"{labels.of_id.get(e['id'], e['id'])} still waits",
+    "waiting": lambda e, labels: f"{labels.of_id.get(e['id'], e['id'])} unanswered",
 }
 #: What is worth a row only where it is one of the conflicting steps.
 SAID_IF_MARKED: Mapping[str, Callable[[Event, Labels], str]] = {

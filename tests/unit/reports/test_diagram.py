@@ -95,7 +95,7 @@ GOLDEN = """\
      9.130  m2 answered 200
     12.000                                                                      EFFECT m1
  ►  12.010                    SETEX msg_buffer  ← {m1, m2, processed} for 30 s
-    60.000                                                                      m2 still waits
+    60.000                                                                      m2 unanswered
   → m2 was appended at 9.120 s, after the batch was read at 9.020 s and before it was marked at 12.010 s: never handed
     over
   = in order everywhere, except: the processor's work on m1 takes 2.970 s
