@@ -58,6 +58,7 @@ _SITUATIONS = {
     "during_processing": "while the answer is made",
     "slow_holder": "when the network is slower than a lock lives",
     "two_conversations": "when two names differ only in where a colon stands",
+    "grace_wait": "at the end of the window with a quick processor",
     "next_burst": "soon after an answer",
     "real_chat": "in real chats",
     "retry": "when a call fails",
