@@ -27,11 +27,15 @@ Kind = type | Each | Maybe | Mapping[str, Any]
 
 @dataclass(frozen=True)
 class Shape:
-    """Fields that must be there; lists of rows, with the fields of each row; which count of a row may not exceed which."""
+    """Fields that must be there; lists of rows, with the fields of each row; which count of a row may not exceed which.
+
+    A list of rows has at least one, but for those that `may_be_empty`.
+    """
 
     fields: Mapping[str, Kind] = field(default_factory=dict)
     rows: Mapping[str, Mapping[str, Kind]] = field(default_factory=dict)
     at_most: tuple[tuple[str, str], ...] = ()
+    may_be_empty: frozenset[str] = frozenset({"failures", "checks"})
 
 
 def problem_with(document: Mapping[str, Any], shape: Shape) -> str | None:
@@ -46,6 +50,8 @@ def _problems(document: Mapping[str, Any], shape: Shape) -> Iterator[str]:
         if not isinstance(rows, list):
             yield f"{name} is missing or no list"
             continue
+        if not rows and name not in shape.may_be_empty:
+            yield f"{name} is an empty list: nothing was measured"
         for index, row in enumerate(rows):
             where = f"{name}[{index}]"
             if not isinstance(row, Mapping):

@@ -154,6 +154,16 @@ def refusal_of(document: Any, folder: Path) -> str | None:
     return None
 
 
+def emptied(document: Any, path: tuple[Any, ...]) -> Any:
+    changed = copy.deepcopy(document)
+    part = changed
+    for name in path[:-1]:
+        part = part[name]
+    if isinstance(part[path[-1]], list):
+        part[path[-1]] = []
+    return changed
+
+
 @pytest.mark.parametrize("damage", [without, replaced])
 @pytest.mark.parametrize("kind", server_files.ALL)
 def test_a_file_that_lacks_any_part_is_drawn_or_named_and_refused(
@@ -162,6 +172,14 @@ def test_a_file_that_lacks_any_part_is_drawn_or_named_and_refused(
     document = server_files.ALL[kind]()
     refused = [refusal for path in paths(document) if (refusal := refusal_of(damage(document, path), tmp_path))]
     assert len(refused) >= 3
+    assert all("file.json" in each for each in refused)
+
+
+@pytest.mark.parametrize("kind", server_files.ALL)
+def test_an_empty_list_is_drawn_without_or_named_and_refused(kind: str, tmp_path: Path) -> None:
+    document = server_files.ALL[kind]()
+    lists = [path for path in paths(document) if emptied(document, path) != document]
+    refused = [refusal for path in lists if (refusal := refusal_of(emptied(document, path), tmp_path))]
     assert all("file.json" in each for each in refused)
 
 
