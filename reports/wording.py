@@ -34,9 +34,9 @@ def sources(files: Sequence[ResultFile], fields: str) -> str:
     return f"Source: {names} ({fields}){made}."
 
 
-def counted(count: int, one: str, more: str) -> str:
-    """`1 run`, `3 runs`."""
-    return f"{count:,} {one if count == 1 else more}"
+def counted(count: int, one: str, more: str | None = None) -> str:
+    """`1 run`, `3 runs`; `more` where it is no `s` that makes many of one."""
+    return f"{count:,} {one if count == 1 else more or one + 's'}"
 
 
 def runs_of(rows: Sequence[Mapping[str, Any]], field: str = "runs") -> str:

@@ -147,6 +147,8 @@ def _picture(status: "Status") -> "RenderableType":
 
 def _show(result: "CampaignResult", out: Path) -> None:
     """What was found, in lines."""
+    from reports.wording import counted
+
     document = result.document
     for each in document["strategies"]:
         typer.echo(f"{each['strategy']}: {_found(each)}")
@@ -163,24 +165,22 @@ def _show(result: "CampaignResult", out: Path) -> None:
     known = sum(not failure["new"] and failure["trace"] is not None for failure in document["failures"])
     if known:
         typer.echo(
-            f"\n{_counted(known, 'failure')} of a kind that is written down: {out / 'campaign'}/ has a trace of each"
+            f"\n{counted(known, 'failure')} of a kind that is written down: {out / 'campaign'}/ has a trace of each"
         )
     typer.echo(
-        f"\n{_counted(document['runs'], 'run')} of {_counted(document['messages'], 'message')} in"
-        f" {_counted(document['rounds'], 'round')}, {document['runs_per_s']:,} runs/s, {document['coverage']:,} points"
+        f"\n{counted(document['runs'], 'run')} of {counted(document['messages'], 'message')} in"
+        f" {counted(document['rounds'], 'round')}, {document['runs_per_s']:,} runs/s, {document['coverage']:,} points"
         f" covered, seed {document['seed']}"
     )
 
 
 def _found(row: dict[str, Any]) -> str:
+    from reports.wording import counted
+
     if not row["runs"]:
         return "not run: more --runs or --seconds, or other scenarios"
-    found = f"{_counted(row['runs'], 'run')}, {row['coverage']:,} points covered, "
+    found = f"{counted(row['runs'], 'run')}, {row['coverage']:,} points covered, "
     if not row["violations"]:
         return found + "no violation found"
-    violated = ", ".join(f"{name} in {_counted(count, 'run')}" for name, count in row["violations"].items())
-    return f"{found}{_counted(row['failures'], 'different failure')}: {violated}"
-
-
-def _counted(count: int, what: str) -> str:
-    return f"{count:,} {what}{'' if count == 1 else 's'}"
+    violated = ", ".join(f"{name} in {counted(count, 'run')}" for name, count in row["violations"].items())
+    return f"{found}{counted(row['failures'], 'different failure')}: {violated}"

@@ -107,9 +107,7 @@ def _curves(axes: Axes, rows: list[Row], field: str) -> None:
         axes.plot(
             at,
             [100 * e.share for e in found],
-            color=pen.colour,
-            marker=pen.marker,
-            linestyle=pen.line,
+            **pen.style,
             label=name,
             markersize=3.6,
             linewidth=1.5,

@@ -65,7 +65,7 @@ def message(rows: list[Row]) -> str:
     names = ink.in_order(by)
     broken = {name: sum(1 for count in by[name]["violations"].values() if count) for name in names}
     safe = [name for name in names if not broken[name]]
-    told = [f"{name} breaks {counted(count, 'invariant', 'invariants')}" for name, count in broken.items() if count]
+    told = [f"{name} breaks {counted(count, 'invariant')}" for name, count in broken.items() if count]
     if safe:
         told.insert(0, f"no violation of {listed(safe)} in {sum(by[name]['runs'] for name in safe):,} runs")
     return "Searched at random with swarms of faults: " + "; ".join(told)

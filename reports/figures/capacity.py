@@ -164,9 +164,7 @@ def _draw_day(rows: Sequence[Row], page: Page) -> Canvas:
             axes.plot(
                 [each for each, _ in points],
                 [each for _, each in points],
-                color=pen.colour,
-                marker=pen.marker,
-                linestyle=pen.line,
+                **pen.style,
                 label=name,
                 markersize=4,
                 linewidth=1.4,

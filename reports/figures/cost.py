@@ -156,9 +156,7 @@ def _draw_growth(rows: list[Row], page: Page) -> Canvas:
         axes.plot(
             [row["messages_before"] + 1 for row in mine],
             [row["bytes"] for row in mine],
-            color=pen.colour,
-            marker=pen.marker,
-            linestyle=pen.line,
+            **pen.style,
             markersize=4,
             label=name,
         )

@@ -21,7 +21,7 @@ def figure(file: ResultFile) -> Figure:
     """The figure from a file of the kind `find`."""
     rows = file.document["rows"]
     seeds = sorted({row["of"] for row in rows})
-    told = f"{seeds[0]}–{seeds[-1]} seeds" if len(seeds) > 1 else counted(sum(seeds), "seed", "seeds")
+    told = f"{seeds[0]}–{seeds[-1]} seeds" if len(seeds) > 1 else counted(sum(seeds), "seed")
     return Figure(
         name="find",
         title=message(rows),

@@ -5,6 +5,7 @@ The palette is that of M. Okabe and K. Ito, "Color Universal Design" (2002), saf
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any
 
 #: Ink that follows the page's theme when a figure stands in the page; as files, figures are dark on white.
 TEXT = "#1c1e21"
@@ -25,6 +26,11 @@ class Pen:
     colour: str
     marker: str
     line: str | tuple[int, tuple[float, ...]]
+
+    @property
+    def style(self) -> dict[str, Any]:
+        """What a line of this strategy is drawn with, for matplotlib's `plot`."""
+        return {"color": self.colour, "marker": self.marker, "linestyle": self.line}
 
 
 #: In the order in which strategies are shown.

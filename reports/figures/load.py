@@ -192,9 +192,7 @@ def _draw_growth(lengths: Mapping[str, Mapping[str, float]], page: Page) -> Canv
         axes.plot(
             [length for length, _ in points],
             [value for _, value in points],
-            color=pen.colour,
-            marker=pen.marker,
-            linestyle=pen.line,
+            **pen.style,
             label=name,
             markersize=4,
         )

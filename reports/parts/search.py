@@ -61,7 +61,7 @@ def proofs_message(searches: Sequence[Sequence[Row]]) -> str:
     for name in ink.in_order(clean):
         classes = sum(rows[0].get("classes") or 0 for rows in clean[name])
         count = len(clean[name])
-        told.append(f"{name} violates nothing in all {classes:,} classes of {counted(count, 'scenario', 'scenarios')}")
+        told.append(f"{name} violates nothing in all {classes:,} classes of {counted(count, 'scenario')}")
     broken = [rows for rows in searches if violated_in(rows)]
     if broken:
         told.append(f"{listed(ink.in_order(rows[0]['strategy'] for rows in broken))} violate within the same bounds")

@@ -8,6 +8,7 @@ is known when the server executed it; then the simulation does the step, its clo
 import errno
 import hashlib
 import random
+from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -184,7 +185,7 @@ class Pipeline:
         return call
 
 
-class Side:
+class Side(ABC):
     """One server, and the functions that use it."""
 
     name = ""
@@ -199,8 +200,8 @@ class Side:
         self.client = self._client()
         self.random = random.Random(0)
 
-    def _client(self) -> "redis.Redis":
-        raise NotImplementedError
+    @abstractmethod
+    def _client(self) -> "redis.Redis": ...
 
     def noted(self, args: list[bytes]) -> None:
         """A command that is sent: its name, its script's first line if it brings one, its first key."""

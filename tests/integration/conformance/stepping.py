@@ -7,6 +7,7 @@ the server long (it was not scheduled), is not judged: both sides are emptied an
 """
 
 import time
+from abc import abstractmethod
 from collections import Counter
 from collections.abc import Callable, Coroutine
 from typing import Any
@@ -137,9 +138,9 @@ class Stepping(RuleBasedStateMachine):
             if (one[2] < 0) != (other[2] < 0) or abs(one[2] - other[2]) > TTL_MS_APART:
                 raise Unequal(f"TTL of {key!r}: {one[2]} ms in the simulation, {other[2]} ms on the server")
 
+    @abstractmethod
     def _start(self) -> None:
         """New functions, with nothing in their memory."""
-        raise NotImplementedError
 
     def _forget_scripts(self) -> None:
         for side in self._sides:

@@ -125,20 +125,22 @@ def paths(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
         yield from paths(part, (*path, name))
 
 
-def without(document: Any, path: tuple[Any, ...]) -> Any:
-    changed = copy.deepcopy(document)
-    part = changed
+def copied(document: Any, path: tuple[Any, ...]) -> tuple[Any, Any]:
+    """A copy, and the part of it that holds what the path leads to."""
+    changed = part = copy.deepcopy(document)
     for name in path[:-1]:
         part = part[name]
+    return changed, part
+
+
+def without(document: Any, path: tuple[Any, ...]) -> Any:
+    changed, part = copied(document, path)
     del part[path[-1]]
     return changed
 
 
 def replaced(document: Any, path: tuple[Any, ...]) -> Any:
-    changed = copy.deepcopy(document)
-    part = changed
-    for name in path[:-1]:
-        part = part[name]
+    changed, part = copied(document, path)
     part[path[-1]] = ["?"] if isinstance(part[path[-1]], str) else "?"
     return changed
 
@@ -155,10 +157,7 @@ def refusal_of(document: Any, folder: Path) -> str | None:
 
 
 def emptied(document: Any, path: tuple[Any, ...]) -> Any:
-    changed = copy.deepcopy(document)
-    part = changed
-    for name in path[:-1]:
-        part = part[name]
+    changed, part = copied(document, path)
     if isinstance(part[path[-1]], list):
         part[path[-1]] = []
     return changed
@@ -175,8 +174,20 @@ def test_a_file_that_lacks_any_part_is_drawn_or_named_and_refused(
     assert all("file.json" in each for each in refused)
 
 
+@pytest.mark.parametrize("name", ["boundary", "verify", "load", "search", "find", "campaign", "capacity"])
+def test_a_file_in_which_nothing_was_measured_is_named_and_refused(name: str, tmp_path: Path) -> None:
+    document = getattr(files if hasattr(files, name) else server_files, name)()
+    rows = "strategies" if name == "campaign" else "rows"
+    assert document[rows]
+    assert refusal_of(document, tmp_path) is None
+    refusal = refusal_of(emptied(document, (rows,)), tmp_path)
+    assert refusal is not None
+    assert "file.json" in refusal
+    assert f"{rows} is an empty list" in refusal
+
+
 @pytest.mark.parametrize("kind", server_files.ALL)
-def test_an_empty_list_is_drawn_without_or_named_and_refused(kind: str, tmp_path: Path) -> None:
+def test_any_empty_list_is_drawn_without_or_named_and_refused(kind: str, tmp_path: Path) -> None:
     document = server_files.ALL[kind]()
     lists = [path for path in paths(document) if emptied(document, path) != document]
     refused = [refusal for path in lists if (refusal := refusal_of(emptied(document, path), tmp_path))]
