@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from reports.figures.matrix import Cell, Line, figure, invariants_of, lines_of
 from reports.results import ResultFile
 from reports.sections import Table, TableCell, cell
+from reports.wording import counted, source
 
 
 def matrix_table(file: ResultFile, links: Mapping[str, str]) -> Table:
@@ -19,6 +20,28 @@ def matrix_table(file: ResultFile, links: Mapping[str, str]) -> Table:
         rows=tuple(_row(line, links) for line in lines_of(rows)),
         heads=2,
         look="matrix",
+    )
+
+
+def causes_table(file: ResultFile, links: Mapping[str, str]) -> Table | None:
+    """The timelines that no cell of the matrix leads to, since it leads to another; None if there are none."""
+    rows = []
+    for line in lines_of(file.document["rows"]):
+        for invariant, each in zip(invariants_of(file.document["rows"]), line.cells, strict=True):
+            _, *others = [(cause, links[name]) for cause, name in each.traces if name in links] or [("", "")]
+            rows += [
+                (cell(line.strategy), cell(line.scenario), cell(invariant), cell(cause, href=href))
+                for cause, href in others
+            ]
+    if not rows:
+        return None
+    return Table(
+        name="causes",
+        title=f"{counted(len(rows), 'more timeline')}: some cells of the matrix have more causes than the one they lead to",
+        caption=source(file, "rows: causes", timed=False),
+        header=("strategy", "scenario", "invariant", "cause"),
+        rows=tuple(rows),
+        heads=3,
     )
 
 

@@ -18,6 +18,7 @@ from engine.buffer.strategy import Strategy
 from engine.exploration import ROUND, SEARCHES, shares_after
 from engine.simulation.world import settings_of
 from engine.verification import digest
+from engine.verification.invariants.timely import LOST
 from scenarios.batch import Found, Plan, Tally, run_batch
 from scenarios.catalogue import SCENARIOS
 from scenarios.exceptions import exceptions
@@ -306,7 +307,7 @@ def _counterexamples(
     items: list[tuple[Plan, Found, int, bool]] = []
     for plan, tally in tallies.items():
         for (invariant, cause), found in sorted(tally.found.items(), key=lambda each: (each[0][0], each[0][1] or "")):
-            known = (plan.strategy, invariant, cause) in seen
+            known = cause == LOST or (plan.strategy, invariant, cause) in seen
             seen.add((plan.strategy, invariant, cause))
             items.append((plan, found, TRIALS_SHORT if known else TRIALS_FULL, redact))
     shown: dict[tuple[Plan, str, str | None], ShownFailure] = {}

@@ -1,6 +1,7 @@
 """`bufferproof verify`: runs strategies through scenarios and says what was violated, with counterexamples."""
 
 import json
+import shlex
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -151,6 +152,7 @@ def _warn(strategies: list[str] | None, settings: dict[str, str]) -> None:
 
 def _show(result: "Result", out: Path) -> None:
     """The table, then each violation's counterexample and the line that replays it."""
+    from engine.verification.invariants.timely import LOST
     from reports.table import text_table
     from reports.timeline import timeline
 
@@ -170,6 +172,9 @@ def _show(result: "Result", out: Path) -> None:
     for found in result.counterexamples:
         cause = f" ({found.cause})" if found.cause else ""
         typer.echo(f"\n{found.strategy} · {found.scenario} violates {found.invariant}{cause}")
+        if found.cause == LOST:  # its timeline is that of a loss, which has one already
+            typer.echo(f"  → {found.explanation}\n  replay: bufferproof replay {shlex.quote(str(out / found.trace))}")
+            continue
         typer.echo(
             timeline(
                 found.history,

@@ -4,9 +4,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 from reports.figures import boundary, cost, faults, matrix, retry, risk, steps, ttl
-from reports.matrix_table import matrix_table
+from reports.matrix_table import causes_table, matrix_table
 from reports.results import ResultFile, Results
-from reports.sections import Section
+from reports.sections import Section, Table
 
 Links = Mapping[str, str]
 
@@ -43,10 +43,15 @@ def verdicts(results: Results, links: Links) -> list[Section]:
     found = [file for each in results.of("verify") if (file := sampled(each)) is not None]
     text = "Where a cell is coloured, its number leads to the smallest run that shows the violation, as a timeline."
     sections = [
-        Section("matrix", "Verdicts", text=text, tables=(matrix_table(file, links),), files_only=(matrix.figure(file),))
+        Section("matrix", "Verdicts", text=text, tables=_tables(file, links), files_only=(matrix.figure(file),))
         for file in found
     ]
     return numbered(sections, [file.name for file in found])
+
+
+def _tables(file: ResultFile, links: Links) -> tuple[Table, ...]:
+    others = causes_table(file, links)
+    return (matrix_table(file, links),) if others is None else (matrix_table(file, links), others)
 
 
 def sampled(file: ResultFile) -> ResultFile | None:

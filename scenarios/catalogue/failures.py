@@ -68,7 +68,10 @@ def _retired(rng: random.Random, _strategy: str) -> Case:
 def _skewed_clocks(rng: random.Random, _strategy: str) -> Case:
     offsets = tuple(rng.choice([0, -2_000, 2_000, -60_000, 60_000, rng.randint(-9_000, 9_000)]) for _ in range(3))
     drifts = tuple(rng.choice([0, 0, -500, 500]) for _ in range(3))
-    return case(_few(rng), clock_offsets_ms=offsets, clock_drifts_ppm=drifts)
+    sendings = _few(rng)
+    if rng.random() < 0.5:  # clocks that are apart show where one function goes on after another: in the next batch
+        sendings = burst(rng, [*(each.at_ms for each in sendings), rng.randint(8_500, 25_000)])
+    return case(sendings, clock_offsets_ms=offsets, clock_drifts_ppm=drifts)
 
 
 def _webhook_repeats(rng: random.Random, _strategy: str) -> Case:

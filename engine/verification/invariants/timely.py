@@ -11,6 +11,8 @@ NAME = "timely"
 HOPS = 40
 #: For waits of the design's own: tries for a lock, jitter.
 OWN_WAITS_MS = 2_000
+#: The cause of what is late because it is lost: `no_loss` has more to say of it.
+LOST = "loss"
 
 
 def bound_ms(facts: Facts) -> int:
@@ -65,4 +67,6 @@ def _violation(facts: Facts, message: Sent, earliest: int, allowed: int) -> Viol
     if not facts.complete and facts.ms(last) <= deadline:
         return None
     told += f"had no effect by {seconds(deadline)}, when it was to have it at the latest"
+    if facts.complete and message in facts.lost:
+        return Violation(NAME, f"{told}: it is lost", (accepted, last), (message.label,), LOST)
     return Violation(NAME, told, (accepted, last), (message.label,))

@@ -1,6 +1,7 @@
 """`verify` and `replay` hand on what was asked and show what was found; the runs themselves are tested elsewhere."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -38,13 +39,14 @@ class Runner:
         self.asked: dict[str, Any] = {}
         self.problems = problems or []
         self.calls: list[str] = []
+        self.found = [FOUND]
         monkeypatch.setattr(scenarios, "verify", self.verify)
         monkeypatch.setattr(scenarios, "check_determinism", self.check_determinism)
 
     def verify(self, **selection: Any) -> Result:
         self.calls.append("verify")
         self.asked = selection
-        return Result(DOCUMENT, [FOUND])
+        return Result(DOCUMENT, self.found)
 
     def check_determinism(self, **selection: Any) -> list[str]:
         self.calls.append("check_determinism")
@@ -108,6 +110,19 @@ def test_a_violation_is_shown_with_its_timeline_and_the_line_that_replays_it(
     assert "m1 was lost" in said
     assert "bufferproof replay there/traces/x.json" in said
     assert "\x1b" not in said, "a pipe gets no colours"
+
+
+def test_what_is_late_because_it_is_lost_has_no_timeline_of_its_own(
+    runner: Runner, capsys: pytest.CaptureFixture[str]
+) -> None:
+    runner.found.append(
+        replace(FOUND, invariant="timely", cause="loss", explanation="m1 is lost", trace="traces/y.json")
+    )
+    assert main(["verify", "--strategy", "lock", "--out", "there"]) == 1
+    said = capsys.readouterr().out
+    assert said.count("      time  ") == 1
+    late = "lock · boundary violates timely (loss)\n  → m1 is lost\n  replay: bufferproof replay there/traces/y.json"
+    assert late in said
 
 
 @pytest.mark.usefixtures("runner")

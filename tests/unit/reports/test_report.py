@@ -62,6 +62,18 @@ def test_a_violated_cell_leads_to_its_timeline(made: Path, text: str) -> None:
     assert (made / found[1]).is_file()
 
 
+def test_the_timelines_of_further_causes_are_led_to_as_well(tmp_path: Path) -> None:
+    names = {cause: f"traces/baseline-boundary-{cause}-no_loss.json" for cause in ("concurrent_adds", "read_twice")}
+    files.write(tmp_path / "results/traces", **{Path(name).stem: files.trace() for name in (TRACE, *names.values())})
+    document = files.verify()
+    document["rows"][0]["causes"] = names
+    text = (report(tmp_path, results=document) / "report.html").read_text("utf-8")
+    pages = {f"timelines/{path.name}" for path in (tmp_path / "report/timelines").iterdir()}
+    assert len(pages) == 3
+    assert all(f'href="{page}"' in text for page in pages)
+    assert "2 more timelines" in text
+
+
 def test_every_caption_names_its_file_and_fields(made: Path) -> None:
     summary = json.loads((made / "summary.json").read_text("utf-8"))
     names = {source["file"] for source in summary["sources"]}

@@ -143,6 +143,14 @@ def test_under_faults_the_settle_limit_begins_with_healing(done: int, verdict: V
     assert judged(paper.end(), "timely").verdict is verdict
 
 
+def test_what_never_had_its_effect_is_late_because_it_is_lost() -> None:
+    paper = one_message()
+    assert [each.cause for each in judged(paper.end(), "timely").violations] == ["loss"]
+    paper = one_message()
+    paper.hand_over("m1", 8_010, 100_000)
+    assert [each.cause for each in judged(paper.end(), "timely").violations] == [None]
+
+
 def test_a_dead_lettered_message_is_not_late() -> None:
     paper = one_message(attempts=1)
     paper.hand_over("m1", 8_010, outcome="failed")
