@@ -1,6 +1,8 @@
-"""What a key of the simulated Redis holds, in short, and when its TTL ends: for pictures, not for judging."""
+"""What a key of the simulated Redis holds, in short, which messages, and when its TTL ends: for telling, not for judging."""
 
-from collections.abc import Iterable
+import re
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from engine.simulation.process import EPOCH_MS
@@ -11,13 +13,49 @@ SHOWN = 400
 MEMBERS = 20
 
 
-def state_of(database: SimDatabase, key: str) -> dict[str, Any]:
-    """`value` (short text; None: the key is not there) and `ends_ms` (virtual; None: it has no TTL)."""
+#: What a message is recognised by in a value: its label, and a pattern.
+Signs = Mapping[str, re.Pattern[str]]
+
+
+def signs_of(messages: Iterable[tuple[str, str, str]]) -> dict[str, re.Pattern[str]]:
+    """For each label, id and text what its message is recognised by: its text if that is plain and its own, else its id.
+
+    A text that no other encoding would leave as it is, or that several messages share, is no sign; one without any is left out.
+    """
+    known = list(messages)
+    found: dict[str, re.Pattern[str]] = {}
+    for column in (2, 1):
+        counts = Counter(message[column] for message in known)
+        for message in known:
+            sign = message[column]
+            if message[0] not in found and counts[sign] == 1 and re.fullmatch(r"\w[\w -]*\w", sign, re.ASCII):
+                found[message[0]] = re.compile(rf"(?<!\w){re.escape(sign)}(?!\w)")
+    return found
+
+
+def state_of(database: SimDatabase, key: str, signs: Signs) -> dict[str, Any]:
+    """`value` (short text; None: the key is not there), `messages` in it, and `ends_ms` (virtual; None: it has no TTL)."""
     item = next((item for name, item in database._dict.items() if text(name) == key), None)
     if item is None:
-        return {"value": None, "ends_ms": None}
+        return {"value": None, "ends_ms": None, "messages": []}
     ends = None if item.expireat is None else round(item.expireat * 1000) - EPOCH_MS
-    return {"value": _cut(_shown(item.value)), "ends_ms": ends}
+    parts = list(_parts(item.value))
+    held = [label for label, sign in signs.items() if any(sign.search(part) for part in parts)]
+    return {"value": _cut(_shown(item.value)), "ends_ms": ends, "messages": held}
+
+
+def _parts(value: Any) -> Iterator[str]:
+    """Every text within a value."""
+    if isinstance(value, bytes | int | float | str):
+        yield _shown(value)
+    elif hasattr(value, "_byscore"):
+        yield from (_shown(member) for _, member in value._byscore)
+    elif hasattr(value, "items"):
+        yield from (_shown(part) for pair in value.items() for part in pair)
+    elif isinstance(inner := getattr(value, "_values", None), dict):
+        yield from (_shown(part) for pair in inner.items() for part in pair)
+    elif hasattr(value, "__iter__"):
+        yield from (_shown(each) for each in value)
 
 
 def _shown(value: Any) -> str:

@@ -14,6 +14,7 @@ from scenarios.running import violations_of
 from scenarios.selection import find_strategy
 from scenarios.told import replayed
 from scenarios.trace import Trace, first_difference, read_trace
+from scenarios.whereabouts import explained
 
 REPRODUCED, HELD, DIVERGED = "reproduced", "held", "diverged"
 
@@ -69,6 +70,7 @@ def replay(path: Path | str, redact: bool = False) -> Replay:
         history, shown = run.history, violations_of(judge(run.history))
         detail = redaction.text(detail)
     clauses = exceptions(told)
+    shown = [explained(violation, told) for violation in shown]
     return Replay(trace.strategy, trace.case.scenario, outcome, detail, history, shown, clauses, told.keys)
 
 

@@ -13,7 +13,7 @@ from engine.exploration.scheduler import Draw, Pending, Replay, Scheduler
 from engine.simulation.agenda import Step
 from engine.simulation.case import Case
 from engine.simulation.world import World
-from scenarios.key_states import state_of
+from scenarios.key_states import signs_of, state_of
 from scenarios.running import Run
 from scenarios.selection import find_strategy
 
@@ -115,6 +115,7 @@ class _ToldWorld(World):
         older = find_strategy(case.rollout_from) if case.rollout_from is not None else None
         super().__init__(case, strategy, listener, older=older)
         self.keys: list[dict[str, Any]] = []
+        self._signs = signs_of((each.label, each.message_id, each.text) for each in case.sendings)
         self._with_keys = with_keys
         listener.history = self.record.history
         allowed = self.agenda.before_step
@@ -138,7 +139,9 @@ class _ToldWorld(World):
         self._record(event, **fields)
         changed = [fields["key"]] if "key" in fields else fields.get("writes", ())
         index = len(self.record.history) - 1
-        self.keys += [{"event": index, "key": key, **state_of(self.server.database, key)} for key in changed]
+        self.keys += [
+            {"event": index, "key": key, **state_of(self.server.database, key, self._signs)} for key in changed
+        ]
 
 
 def tell(case: Case, strategy: type[Strategy], scheduler: Scheduler, *, with_keys: bool = False) -> Told:

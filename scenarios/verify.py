@@ -32,6 +32,7 @@ from scenarios.shrink import Counterexample as Small
 from scenarios.shrink import shrink
 from scenarios.told import replayed
 from scenarios.trace import Trace, portable, short
+from scenarios.whereabouts import explained
 
 BATCH = 25
 #: Trials of one shrinking: thorough for a violation's first scenario, short for the others'.
@@ -273,6 +274,7 @@ def shrink_found(plan: Plan, found: Found, trials: int, redact: bool = False) ->
     history = small.run.history
     # Once more, to hear how the keys changed: what a listener hears changes no history.
     told = replayed(small.case, strategy, small.schedule, stepped=small.stepped, with_keys=True)
+    violation = explained(small.violation, told)
     trace = Trace(
         strategy=plan.strategy,
         case=small.case,
@@ -280,14 +282,14 @@ def shrink_found(plan: Plan, found: Found, trials: int, redact: bool = False) ->
         stepped=small.stepped,
         invariant=found.invariant,
         cause=found.cause,
-        explanation=small.violation.explanation,
+        explanation=violation.explanation,
         digest=digest(history),
         history=history,
-        events=small.violation.events,
+        events=violation.events,
         exceptions=exceptions(small.told),
         keys=told.keys,
     )
-    return ShownFailure(plan, found, trace, history, small.violation.events)
+    return ShownFailure(plan, found, trace, history, violation.events)
 
 
 def redacted(small: Small, strategy: type[Strategy], found: Found) -> Small | None:

@@ -110,7 +110,7 @@ def cleaned_up(scene: Scene) -> Iterator[Found]:
 
 
 def lost_with_its_function(scene: Scene) -> Iterator[Found]:
-    """The delivery is a timer in the memory of a function, which stops."""
+    """The delivery is a timer in the memory of a function, or the message itself is there, and the function stops."""
     for message in scene.facts.lost:
         posted = [d.posted for d in scene.facts.talk(message.conversation).deliveries]
         for index, event in scene.events("function.stopped"):
@@ -121,7 +121,10 @@ def lost_with_its_function(scene: Scene) -> Iterator[Found]:
                 if call.function == event["function"] and call.arrived is not None and call.arrived < index
             ]
             if took and message.received is not None and not any(p > index for p in posted):
-                told = f"{event['function']} stopped at {scene.at(index)} ({event['reason']}), and the timer for {message.label}'s buffer with it: nobody else knows of it"
+                told = (
+                    f"{event['function']} stopped at {scene.at(index)} ({event['reason']}), and with it what was to become"
+                    f" of {message.label}: nobody else comes for it"
+                )
                 yield told, (message.received, index), (message.label,)
                 break
 

@@ -1,0 +1,113 @@
+"""What became of a message in Redis explains the losses and doublings of designs that nobody has named a race for."""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any
+
+import pytest
+
+from engine.simulation.case import Case, Sending
+from engine.verification import Violation, judge
+from scenarios.key_states import signs_of
+from scenarios.running import violations_of
+from scenarios.selection import find_strategy
+from scenarios.told import tell_in_order
+from scenarios.whereabouts import Stay, explained, stays
+
+
+def explanation(
+    where: str,
+    times_ms: tuple[int, ...],
+    invariant: str,
+    numbers: Mapping[str, int] = MappingProxyType({}),
+    **changed: Any,
+) -> tuple[Violation, list[str]]:
+    """The violation of a broken design in a run in order, and in words which events conflict."""
+    sendings = tuple(
+        Sending(at_ms=at_ms, message_id=f"id-{number}", text=f"text {number}", label=f"m{number}")
+        for number, at_ms in enumerate(times_ms, 1)
+    )
+    plain: dict[str, Any] = {"functions": 1, "hop_ms": (0, 0), "processor_ms": (1_000, 1_000)}
+    case = Case(sendings=sendings, **{**plain, **changed})
+    strategy = find_strategy(f"tests/strategies/broken/{where}")
+    told = tell_in_order(case, strategy, numbers, {}, stepped=True, with_keys=True)
+    found = next(v for v in violations_of(judge(told.run.history)) if v.invariant == invariant)
+    violation = explained(found, told)
+    events = [told.run.history[index] for index in violation.events]
+    return violation, [event["args"][0] if "args" in event else event["event"] for event in events]
+
+
+def test_a_message_that_was_deleted_unread_is_said_to_be_so() -> None:
+    violation, events = explanation("naive.py:OneDocument", (0, 8_500), "no_loss")
+    assert violation.explanation.endswith(
+        'it stood in list:["bot", "4915110000001"] from 8.500 s until f1\'s DEL at 9.000 s;'
+        " f1 had read that at 8.000 s, before it was there"
+    )
+    assert events == ["GET", "SET", "DEL"]
+
+
+def test_a_message_that_was_never_stored_is_said_to_be_so() -> None:
+    violation, events = explanation("naive.py:DropsWithoutTheLock", (0, 0), "no_loss")
+    assert violation.explanation.endswith("never handed over: it never stood in Redis")
+    assert events == ["webhook.answered", "end"]
+
+
+def test_a_message_for_which_nobody_comes_is_said_to_stand_there_still() -> None:
+    violation, events = explanation(
+        "naive.py:ListAndTimer", (0,), "no_loss", processor_failures=("error_500",), heal_ms=10_000
+    )
+    assert violation.explanation.endswith("from 0.000 s, and stands there still")
+    assert events == ["RPUSH", "handover.sent", "handover.failed"]
+
+
+def test_two_reads_of_one_function_are_not_told_apart() -> None:
+    violation, _ = explanation("naive.py:EveryoneDelivers", (0, 0), "no_duplicate")
+    assert "it stood in list:" in violation.explanation
+    assert violation.explanation.endswith("from 0.000 s until f1's DEL at 9.000 s")
+
+
+def test_both_commands_that_gave_a_message_out_are_named() -> None:
+    violation, events = explanation(
+        "naive.py:EveryoneDelivers", (0, 0), "no_duplicate", {"route provider m2#1": 1}, functions=2
+    )
+    assert ": it was given out by f1's LRANGE at 8.000 s and by f2's LRANGE at 8.000 s" in violation.explanation
+    assert events == ["LRANGE", "LRANGE", "handover.effect", "handover.effect"]
+
+
+def test_a_violation_that_a_named_race_explains_keeps_its_sentence() -> None:
+    violation = Violation("no_loss", "so it was", (1, 2), ("m1",), "nobody_schedules")
+    assert explained(violation, None) is violation  # type: ignore[arg-type]
+
+
+def change(event: int, key: str, *labels: str) -> dict[str, Any]:
+    return {"event": event, "key": key, "messages": list(labels)}
+
+
+def test_a_move_within_one_command_is_one_stay_and_one_over_two_commands_is_two() -> None:
+    moved = [change(1, "pending", "m1"), change(2, "pending"), change(2, "flight", "m1"), change(5, "flight")]
+    assert stays(moved, "m1") == [Stay(1, ("pending", "flight"), 5)]
+    popped = [change(1, "a", "m1"), change(2, "a"), change(3, "b", "m1")]
+    assert stays(popped, "m1") == [Stay(1, ("a",), 2), Stay(3, ("b",))]
+    assert stays(moved, "m2") == []
+
+
+@pytest.mark.parametrize(
+    ("messages", "signs"),
+    [
+        ([("m1", "id-1", "text 1"), ("m2", "id-2", "text 2")], {"m1": "text 1", "m2": "text 2"}),
+        ([("m1", "id-1", "same"), ("m2", "id-2", "same")], {"m1": "id-1", "m2": "id-2"}),
+        ([("m1", "id-1", 'a "quoted" one')], {"m1": "id-1"}),
+        ([("m1", "é", "ü")], {}),
+    ],
+)
+def test_a_message_is_recognised_by_what_every_encoding_leaves_as_it_is(
+    messages: list[tuple[str, str, str]], signs: dict[str, str]
+) -> None:
+    found = signs_of(messages)
+    assert set(found) == set(signs)
+    assert all(found[label].search(f'["{sign}"]') for label, sign in signs.items())
+
+
+def test_one_text_is_not_taken_for_another_that_begins_with_it() -> None:
+    found = signs_of([("m1", "id-1", "text 1"), ("m10", "id-10", "text 10")])
+    assert not found["m1"].search('["text 10"]')
