@@ -10,7 +10,7 @@ from reports.figures.ink import in_order
 from reports.intervals import percent
 from reports.results import Results
 from reports.sections import Answer
-from reports.wording import listed, seconds, situation
+from reports.wording import counted, listed, runs_of, seconds, situation
 
 Row = Mapping[str, Any]
 _ALONE, _BEFORE, _RETRY, _BOTH = "longer TTLs alone", "before the plan", "retry alone", "retry and longer TTLs"
@@ -50,8 +50,12 @@ def _who_loses(results: Results) -> Answer:
         told += f". It answers twice {listed(doubled)}" if doubled else ""
         lines.append(told + _at_the_edge(results, name))
     if never:
-        runs = sum(_runs(rows, name) for name in never)
-        lines.append(f"**{listed(never)}**: no message lost or doubled in {runs:,} runs of the same scenarios")
+        runs = runs_of([{"runs": _runs(rows, name)} for name in never])
+        each = " each" if len(never) > 1 else ""
+        lines.append(f"**{listed(never)}**: no message lost or doubled in {runs} runs{each} of the same scenarios")
+    if rows:
+        scenarios = counted(len({row["scenario"] for row in rows}), "scenario")
+        lines.append(f"What is not named here was not seen, in {runs_of(rows)} runs of a design in each of {scenarios}")
     lines += [*_monthly(results), *lost_lines(results)]
     where = ("boundary", "matrix", "risk", "load", "chaos")
     return Answer("Which design loses messages, and when?", tuple(lines), where)

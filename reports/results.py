@@ -58,6 +58,8 @@ def read_results(folder: Path) -> Results:
 
 def read_result(path: Path) -> ResultFile:
     """Read one result file. Raises `BadResultFile`."""
+    if path.exists() and not path.is_file():  # a pipe would be waited for
+        raise BadResultFile(f"result file {path}: this is no file: move it elsewhere")
     try:
         document = json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:

@@ -83,6 +83,7 @@ def result_document(
     seed: int,
     elapsed_s: float,
     settings: dict[str, Any],
+    command: str = "",
 ) -> dict[str, Any]:
     """The document of the contract."""
     runs = sum(tally.runs for tally in tallies.values())
@@ -91,6 +92,7 @@ def result_document(
     return {
         "schema": 1,
         "kind": "verify",
+        **({"command": command} if command else {}),
         "rows": [
             _row(plan, tally, invariant, traces.get((plan, invariant), {}))
             for plan, tally in tallies.items()

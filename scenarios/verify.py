@@ -57,11 +57,13 @@ def verify(
     settings: dict[str, str] | None = None,
     out: Path | None = None,
     redact: bool = False,
+    command: str = "",
     progress: Progress | None = None,
 ) -> Result:
     """Run strategies through scenarios.
 
-    `out` is the folder for `results.json` and `traces/` (None: nothing is written); `seconds` bounds the whole call.
+    `out` is the folder for `results.json` and `traces/` (None: nothing is written); `seconds` bounds the whole call; `command` is
+    written down, for whoever wants the same again.
     Raises `UsageError` for anything that is not there or is refused.
     """
     started = time.monotonic()
@@ -73,7 +75,9 @@ def verify(
         found = _counterexamples(pool, tallies, redact, deadline, progress)
     traces = _write_traces(found, out)
     elapsed = time.monotonic() - started
-    document = result_document(tallies, traces, seed=seed, elapsed_s=elapsed, settings=_settings(plans))
+    document = result_document(
+        tallies, traces, seed=seed, elapsed_s=elapsed, settings=_settings(plans), command=command
+    )
     differences = compare(document["rows"]) if strategies is None and _is_standard(faults, workload, settings) else None
     result = Result(document, _shown(found, traces), differences)
     if out is not None:

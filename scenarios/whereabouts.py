@@ -18,6 +18,10 @@ from scenarios.told import Told
 
 _KEY_SHOWN = 48
 _EVENTS_MAX = 4
+#: Commands that take away what they do not look at; scripts, transactions and pops see what they take.
+_BLIND = frozenset(
+    ["DEL", "UNLINK", "SET", "SETEX", "PSETEX", "HDEL", "HSET", "LTRIM", "LREM", "SREM", "ZREM", "XDEL", "XTRIM"]
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +46,7 @@ def explained(violation: Violation, told: Told) -> Violation:
     # Where it was says more than that it was accepted, and that the run ended.
     least = (len(told.run.history) - 1, violation.events[0])
     others = [event for event in violation.events if event not in least and event not in events]
-    conflicting = [*events, *others, violation.events[0], least[0]][
+    conflicting = [*others, *events, violation.events[0], least[0]][
         : max(2, min(_EVENTS_MAX, len(events) + len(others)))
     ]
     return replace(
@@ -89,11 +93,12 @@ def _lost(facts: Facts, message: Sent, keys: Sequence[Mapping[str, Any]]) -> Fou
     handed = [h.sent for h in facts.talk(message.conversation).handovers if h.function == end.get("function")]
     before = max((sent for sent in handed if sent < last.ended), default=last.ended)
     read = _read_by(facts, end.get("function"), last.keys, before)
-    if read is None or set(end.get("reads", ())) & set(last.keys):  # a script or a pop: it saw what it took
-        return words, (last.begun, last.ended)
-    when = "before it was there" if read < last.begun else "with it"
-    function = facts.history[read]["function"]
-    return f"{words}; {function} had read that at {facts.at(read)}, {when}", (read, last.begun, last.ended)
+    if read is None or str(end["args"][0]).upper() not in _BLIND:
+        return words, (last.ended, last.begun)
+    what = "it there" if read > last.begun else "that key"
+    when = "" if read > last.begun else ", before it was there"
+    words += f"; {facts.history[read]['function']} had read {what} at {facts.at(read)}{when}"
+    return words, (last.ended, read, last.begun)
 
 
 def _doubled(facts: Facts, message: Sent, keys: Sequence[Mapping[str, Any]]) -> Found | None:

@@ -124,7 +124,9 @@ def verify(
             return UNDECIDED  # verdicts of runs that cannot be repeated would say nothing
         _told("determinism: every run gave the same history twice")
         selection.update(bound)
-    result: Result = options.in_view(scenarios.verify, selection)
+    result: Result = options.in_view(
+        scenarios.verify, {**selection, "command": "bufferproof " + shlex.join(sys.argv[1:])}
+    )
     if as_json:
         typer.echo(json.dumps(result.to_json(), indent=2))
     else:

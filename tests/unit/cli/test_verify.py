@@ -45,6 +45,7 @@ class Runner:
 
     def verify(self, **selection: Any) -> Result:
         self.calls.append("verify")
+        self.command = selection.pop("command")
         self.asked = selection
         return Result(DOCUMENT, self.found)
 
@@ -83,6 +84,7 @@ def test_every_option_reaches_the_runner(runner: Runner, tmp_path: Path) -> None
         "redact": True,
         "progress": None,
     }
+    assert runner.command.startswith("bufferproof ")
 
 
 def test_options_left_out_are_left_to_the_runner(runner: Runner) -> None:

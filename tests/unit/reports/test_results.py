@@ -1,4 +1,5 @@
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -47,6 +48,12 @@ def test_a_foreign_or_damaged_file_is_refused_with_what_is_wrong(
     with pytest.raises(BadResultFile, match=told) as caught:
         read_result(tmp_path / "boundary.json")
     assert "\n" not in str(caught.value)
+
+
+def test_what_is_no_file_is_named_and_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.json")
+    with pytest.raises(BadResultFile, match=r"pipe\.json: this is no file"):
+        read_results(tmp_path)
 
 
 def test_a_list_is_no_result_file(tmp_path: Path) -> None:

@@ -41,7 +41,7 @@ def test_a_message_that_was_deleted_unread_is_said_to_be_so() -> None:
     violation, events = explanation("naive.py:OneDocument", (0, 8_500), "no_loss")
     assert violation.explanation.endswith(
         'it stood in list:["bot", "4915110000001"] from 8.500 s until f1\'s DEL at 9.000 s;'
-        " f1 had read that at 8.000 s, before it was there"
+        " f1 had read that key at 8.000 s, before it was there"
     )
     assert events == ["GET", "SET", "DEL"]
 
