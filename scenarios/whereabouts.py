@@ -85,8 +85,11 @@ def _lost(facts: Facts, message: Sent, keys: Sequence[Mapping[str, Any]]) -> Fou
     last = there[-1]
     began = f"it stood in {_places(last)} from {facts.at(last.begun)}"
     if last.ended is None:
-        left = set(facts.history[-1].get("keys", ()))
-        return (f"{began}, and stands there still", (last.begun,)) if left & set(last.keys) else None
+        for index, event in enumerate(facts.history[last.begun :], last.begun):
+            if event["event"] == "fault" and event["kind"] == "restart_data_lost":
+                return f"{began} until Redis lost its data at {facts.at(index)}", (last.begun, index)
+        left = set(facts.history[-1].get("keys", ())) & set(last.keys)
+        return f"{began}, and {'stands there still' if left else 'stood there until its TTL ended'}", (last.begun,)
     words = f"{began} until {_step(facts, last.ended)}"
     end = facts.history[last.ended]
     # What it took away is what it had read before it handed over, if it did: a function does several things at a time.
