@@ -5,8 +5,10 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
+from fakeredis._core import Database
+
 from engine.simulation.process import EPOCH_MS
-from engine.simulation.server import SimDatabase, text
+from engine.simulation.server import text
 
 #: Longer values are cut: a page shows many of them.
 SHOWN = 400
@@ -33,7 +35,7 @@ def signs_of(messages: Iterable[tuple[str, str, str]]) -> dict[str, re.Pattern[s
     return found
 
 
-def state_of(database: SimDatabase, key: str, signs: Signs) -> dict[str, Any]:
+def state_of(database: Database, key: str, signs: Signs) -> dict[str, Any]:
     """`value` (short text; None: the key is not there), `messages` in it, and `ends_ms` (virtual; None: it has no TTL)."""
     item = next((item for name, item in database._dict.items() if text(name) == key), None)
     if item is None:
@@ -64,7 +66,7 @@ def _shown(value: Any) -> str:
     if isinstance(value, int | float | str):
         return str(value)
     if hasattr(value, "_byscore"):  # a sorted set: fakeredis' model of one
-        return _listed(f"{_shown(member)}: {score:g}" for score, member in value._byscore)
+        return _listed(f"{_shown(member)}: {_score(score)}" for score, member in value._byscore)
     if hasattr(value, "items"):
         return _listed(f"{_shown(name)}: {_shown(each)}" for name, each in value.items())
     if hasattr(value, "_values"):  # a hash or a set, with members that may expire
@@ -76,6 +78,10 @@ def _shown(value: Any) -> str:
         return _listed(_shown(each) for each in value)
     except TypeError:
         return f"<{type(value).__name__}>"
+
+
+def _score(score: Any) -> str:
+    return f"{score:g}" if isinstance(score, int | float) else _shown(score)  # that of a place is a text
 
 
 def _listed(members: Iterable[str]) -> str:
