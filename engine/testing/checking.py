@@ -15,6 +15,7 @@ from engine.buffer.errors import UsageError
 from engine.exploration import SAMPLED
 from engine.simulation.setting import settings_of
 from engine.verification import INVARIANTS
+from engine.verification.invariants.timely import LOST
 from reports.timeline import timeline
 from scenarios.batch import Plan, Tally, run_batch
 from scenarios.catalogue import SCENARIOS
@@ -144,6 +145,8 @@ class Check:
             f"{name} in {tally.violations[name]} of {tally.applicable[name]} runs" for name in self._violated(tally)
         )
         found = sorted((f for f in tally.found.values() if f.invariant in self.invariants), key=lambda f: f.size)
+        if "no_loss" in self.invariants:  # shows what is late because it is lost
+            found = [each for each in found if each.cause != LOST]
         parts = [f"{self.plan.strategy} violates {counts} (scenario {self.plan.scenario}, seed {self.plan.seed})"]
         shown: list[ShownFailure] = []
         for each in found:

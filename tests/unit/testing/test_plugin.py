@@ -45,6 +45,14 @@ def test_a_violation_fails_with_the_timeline_and_the_line_that_replays_it(tmp_pa
     assert len(list((tmp_path / "pytest").glob("lock-boundary-*.json"))) == 1
 
 
+@pytest.mark.parametrize("asked", [("no_loss", "timely"), ("timely",)])
+def test_what_is_late_because_it_is_lost_is_shown_once(asked: tuple[str, ...], tmp_path: Path) -> None:
+    check = check_of("lock", runs=20, invariants=asked)
+    with pytest.raises(pytest.fail.Exception, match="timely in") as failed:
+        Check(**{**vars(check), "out": tmp_path}).check()
+    assert str(failed.value).count("replay: bufferproof replay ") == 1
+
+
 @pytest.mark.parametrize(
     ("args", "kwargs", "said"),
     [
