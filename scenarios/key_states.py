@@ -1,7 +1,6 @@
 """What a key of the simulated Redis holds, in short, which messages, and when its TTL ends: for telling, not for judging."""
 
 import re
-from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
@@ -15,24 +14,26 @@ SHOWN = 400
 MEMBERS = 20
 
 
+#: Letters, digits and spaces: what JSON, pickle and all their kind leave as it is, and long enough to be no accident.
+_PLAIN = re.compile(r"(?=.*[A-Za-z])\w[\w ]{3,}\w", re.ASCII)
 #: What a message is recognised by in a value: its label, and a pattern.
 Signs = Mapping[str, re.Pattern[str]]
 
 
-def signs_of(messages: Iterable[tuple[str, str, str]]) -> dict[str, re.Pattern[str]]:
-    """For each label, id and text what its message is recognised by: its text if that is plain and its own, else its id.
+def signs_of(messages: Iterable[tuple[str, str]], others: Iterable[str] = ()) -> dict[str, re.Pattern[str]]:
+    """For each label and text what its message is recognised by: its text, if no encoding changes it and it is its own.
 
-    A text that no other encoding would leave as it is, or that several messages share, is no sign; one without any is left out.
+    One that occurs in another text, or in one of the `others` (ids, names), is no sign. An id is none either: a marker of
+    what was received holds it too.
     """
     known = list(messages)
-    found: dict[str, re.Pattern[str]] = {}
-    for column in (2, 1):
-        counts = Counter(message[column] for message in known)
-        for message in known:
-            sign = message[column]
-            if message[0] not in found and counts[sign] == 1 and re.fullmatch(r"\w[\w -]*\w", sign, re.ASCII):
-                found[message[0]] = re.compile(rf"(?<!\w){re.escape(sign)}(?!\w)")
-    return found
+    found = {label: re.compile(rf"{re.escape(text)}(?!\d)") for label, text in known if _PLAIN.fullmatch(text)}
+    return {
+        label: sign
+        for label, sign in found.items()
+        if not any(sign.search(text) for other, text in known if other != label)
+        and not any(sign.search(text) for text in others)
+    }
 
 
 def state_of(database: Database, key: str, signs: Signs) -> dict[str, Any]:

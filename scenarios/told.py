@@ -115,7 +115,10 @@ class _ToldWorld(World):
         older = find_strategy(case.rollout_from) if case.rollout_from is not None else None
         super().__init__(case, strategy, listener, older=older)
         self.keys: list[dict[str, Any]] = []
-        self._signs = signs_of((each.label, each.message_id, each.text) for each in case.sendings)
+        self._signs = signs_of(
+            [(each.label, each.text) for each in case.sendings],
+            [name for each in case.sendings for name in (each.message_id, each.instance_name, each.user_phone)],
+        )
         self._with_keys = with_keys
         listener.history = self.record.history
         allowed = self.agenda.before_step

@@ -1,10 +1,13 @@
 """Where a message was in Redis: what explains a loss or a second answer of a design for which nobody has named a race.
 
-It reads which keys held the message after each command, and says no more than that: who wrote it there, which command it was
-gone after, who had read the key before or while it was there. What is stored so that no text can be recognised in it (packed,
-encrypted) leaves the judge's own sentence as it is.
+It reads which keys held the message after each command, and claims no more than follows from that: what wrote it there, what it
+was gone after, and which command gave it to a function that handed it over. The last is said only where a single command of that
+function saw exactly the messages of that hand-over: a function does several things at a time, and a history does not say
+which command was for what. A message whose text cannot be recognised (packed, encrypted, the same as another's) keeps the judge's
+own sentence.
 """
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
@@ -13,15 +16,16 @@ from typing import Any
 from engine.verification import Violation
 from engine.verification.facts import Facts
 from engine.verification.records import HandOver, Sent, seconds
-from scenarios.key_states import Signs, signs_of
 from scenarios.told import Told
 
 _KEY_SHOWN = 48
 _EVENTS_MAX = 4
-#: Commands that take away what they do not look at; scripts, transactions and pops see what they take.
-_BLIND = frozenset(
-    ["DEL", "UNLINK", "SET", "SETEX", "PSETEX", "HDEL", "HSET", "LTRIM", "LREM", "SREM", "ZREM", "XDEL", "XTRIM"]
-)
+#: Replies that show nothing of what a key holds: counts, states, and lists of them.
+_EMPTY_REPLY = re.compile(r"[\[\], ]*(?:(?:-?\d+|OK|nil|QUEUED)[\[\], ]*)*")
+
+Changes = Sequence[Mapping[str, Any]]
+Found = tuple[str, tuple[int, ...]]
+"""Words, and the events that they speak of, the most telling first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +35,7 @@ class Stay:
     begun: int
     keys: tuple[str, ...]
     ended: int | None = None
+    moves: tuple[int, ...] = ()
 
 
 def explained(violation: Violation, told: Told) -> Violation:
@@ -59,30 +64,30 @@ def stays(keys: Iterable[Mapping[str, Any]], label: str) -> list[Stay]:
     found: list[Stay] = []
     held: dict[str, None] = {}
     for event, changes in groupby(keys, key=lambda change: change["event"]):
-        was = bool(held)
+        before = dict(held)
         for change in changes:
             held.pop(change["key"], None)
             if label in change["messages"]:
                 held[change["key"]] = None
-        if held and not was:
+        if held and not before:
             found.append(Stay(event, tuple(held)))
-        elif held:
-            found[-1] = replace(found[-1], keys=tuple(dict.fromkeys((*found[-1].keys, *held))))
-        elif was:
+        elif held.keys() - before.keys():
+            last = found[-1]
+            found[-1] = replace(last, keys=tuple(dict.fromkeys((*last.keys, *held))), moves=(*last.moves, event))
+        elif before and not held:
             found[-1] = replace(found[-1], ended=event)
     return found
 
 
-Found = tuple[str, tuple[int, ...]]
-
-
-def _lost(facts: Facts, message: Sent, keys: Sequence[Mapping[str, Any]]) -> Found | None:
+def _lost(facts: Facts, message: Sent, keys: Changes) -> Found | None:
     """Where a lost message was last, and after which command no more."""
     there = stays(keys, message.label)
     if not there:
-        others = any(change["messages"] for change in keys) and message.label in _signs(facts)
-        return ("it never stood in Redis", ()) if others or not keys else None
+        recognised = any(change["messages"] for change in keys) and not _was_sent(facts, message)
+        return ("it never stood in Redis", ()) if recognised or not keys else None
     last = there[-1]
+    if message.received is None or there[0].begun < message.received:
+        return None  # something else is taken for it
     began = f"it stood in {_places(last)} from {facts.at(last.begun)}"
     if last.ended is None:
         for index, event in enumerate(facts.history[last.begun :], last.begun):
@@ -92,74 +97,76 @@ def _lost(facts: Facts, message: Sent, keys: Sequence[Mapping[str, Any]]) -> Fou
         return f"{began}, and {'stands there still' if left else 'stood there until its TTL ended'}", (last.begun,)
     words = f"{began} until {_step(facts, last.ended)}"
     end = facts.history[last.ended]
-    # What it took away is what it had read before it handed over, if it did: a function does several things at a time.
-    handed = [h.sent for h in facts.talk(message.conversation).handovers if h.function == end.get("function")]
-    before = max((sent for sent in handed if sent < last.ended), default=last.ended)
-    read = _read_by(facts, end.get("function"), last.keys, before)
-    if read is None or str(end["args"][0]).upper() not in _BLIND:
+    if end["event"] != "redis.executed" or not _EMPTY_REPLY.fullmatch(str(end["reply"])):
+        return words, (last.ended, last.begun)  # a TTL, or a script or a pop that saw what it took
+    of_function = [h for h in facts.talk(message.conversation).handovers if h.function == end["function"]]
+    reads = [(read, h) for h in of_function if (read := _source(facts, h, keys)) is not None and read < last.ended]
+    read, handover = max(reads, key=lambda each: each[0], default=(last.ended, None))
+    if handover is None or (message not in handover.members and read > last.begun):
         return words, (last.ended, last.begun)
-    what = "it there" if read > last.begun else "that key"
-    when = "" if read > last.begun else ", before it was there"
-    words += f"; {facts.history[read]['function']} had read {what} at {facts.at(read)}{when}"
-    return words, (last.ended, read, last.begun)
+    had = f"{end['function']} had read"
+    if message in handover.members:
+        return f"{words}; {had} it there at {facts.at(read)}", (last.ended, read, last.begun)
+    return f"{words}; {had} that key at {facts.at(read)}, before it was there", (last.ended, read, last.begun)
 
 
-def _doubled(facts: Facts, message: Sent, keys: Sequence[Mapping[str, Any]]) -> Found | None:
+def _doubled(facts: Facts, message: Sent, keys: Changes) -> Found | None:
     """Where each of the two hand-overs had the message from."""
     there = stays(keys, message.label)
     effects = list(dict.fromkeys(event for event, _ in message.effects))[:2]
     handovers = [h for effect in effects for h in message.handovers if h.effect == effect]
-    reads = [_sources(facts, h, there) for h in handovers]
-    if len(reads) != 2 or not all(reads):
+    if len(handovers) != 2 or not there or message.received is None or there[0].begun < message.received:
         return None
-    one, other = (each[0] for each in reads)
-    if one == other:
-        if len(reads[0]) == 1:
-            return f"{_step(facts, one)} gave it out for both", (one, *effects)
-        # Of several reads of one function nobody can say which was for what.
-        stay = next(each for each in there if each.begun < one and (each.ended is None or one <= each.ended))
+    one, other = (_source(facts, handover, keys) for handover in handovers)
+    if one is None or other is None:
+        stay = max(
+            (each for each in there if each.begun < handovers[0].sent), key=lambda each: each.begun, default=None
+        )
+        if stay is None:
+            return None
         until = "to the end" if stay.ended is None else f"until {_step(facts, stay.ended)}"
         return f"it stood in {_places(stay)} from {facts.at(stay.begun)} {until}", (stay.begun, *effects)
+    if one == other:
+        return f"{_step(facts, one)} gave it out for both", (one, *effects)
     words = f"it was given out by {_step(facts, one)} and by {_step(facts, other)}"
-    between = next((stay.ended for stay in there if stay.ended is not None and one <= stay.ended), None)
-    if between is None or between >= other:
-        until = "" if between is None else f" until {_step(facts, between)}"
-        return f"{words}, and stood in Redis{until}", (one, other, *effects)
-    again = next((stay.begun for stay in there if between < stay.begun <= other), None)
-    if again is None:
-        return words, (one, other, *effects)
-    return f"{words}: {_step(facts, again)} had put it back", (one, again, other, effects[1])
-
-
-def _signs(facts: Facts) -> Signs:
-    sent = [event for event in facts.history if event["event"] == "webhook.sent"]
-    return signs_of((event["label"], event["id"], event["text"]) for event in sent)
+    again = [event for stay in there for event in (stay.begun, *stay.moves) if one < event < other]
+    if again:
+        return f"{words}: {_step(facts, again[-1])} had put it back", (one, again[-1], other, effects[1])
+    end = next((stay.ended for stay in there if stay.ended is not None and stay.ended > other), None)
+    return words + ("" if end is None else f", and was gone after {_step(facts, end)}"), (one, other, *effects)
 
 
 _WORDS = {"no_loss": _lost, "no_duplicate": _doubled}
 
 
-def _sources(facts: Facts, handover: HandOver, there: Sequence[Stay]) -> list[int]:
-    """The commands by which the function that hands over saw the message, or took it; the last one first."""
-    found = []
-    for index in range(handover.sent - 1, -1, -1):
-        event = facts.history[index]
-        if event["event"] == "redis.executed" and event["function"] == handover.function:
-            for stay in there:
-                there_then = stay.begun < index and (stay.ended is None or index < stay.ended)
-                read, moved = set(event["reads"]) & set(stay.keys), set(event["writes"]) & set(stay.keys)
-                if (there_then and (read or len(moved) > 1)) or index == stay.ended:
-                    found.append(index)
-    return found
+def _source(facts: Facts, handover: HandOver, keys: Changes) -> int | None:
+    """The one command by which its function saw exactly the messages that it hands over; None if it is not the only one."""
+    labels = {member.label for member in handover.members}
+    found = [
+        index
+        for index in range(handover.sent)
+        if facts.history[index]["event"] == "redis.executed"
+        and facts.history[index]["function"] == handover.function
+        and not _EMPTY_REPLY.fullmatch(str(facts.history[index]["reply"]))
+        and _seen(facts, index, keys) == labels
+    ]
+    return found[0] if len(found) == 1 else None
 
 
-def _read_by(facts: Facts, function: str | None, keys: Sequence[str], before: int) -> int | None:
-    """The last command by which a function read one of the keys before an event."""
-    for index in range(before - 1, -1, -1):
-        event = facts.history[index]
-        if event["event"] == "redis.executed" and event["function"] == function and set(event["reads"]) & set(keys):
-            return index
-    return None
+def _seen(facts: Facts, index: int, keys: Changes) -> set[str]:
+    """The messages in the keys that a command touched, as it found them."""
+    touched = {*facts.history[index]["reads"], *facts.history[index]["writes"]}
+    held = {
+        change["key"]: change["messages"] for change in keys if change["event"] < index and change["key"] in touched
+    }
+    return {label for labels in held.values() for label in labels}
+
+
+def _was_sent(facts: Facts, message: Sent) -> bool:
+    """Whether a command carried the message's text, in whatever packing."""
+    texts = {str(call.text) for call in message.calls}
+    executed = [event for event in facts.history if event["event"] == "redis.executed"]
+    return any(text in str(arg) for event in executed for arg in event["args"] for text in texts)
 
 
 def _places(stay: Stay) -> str:
@@ -171,7 +178,7 @@ def _short(key: str) -> str:
 
 
 def _step(facts: Facts, index: int) -> str:
-    """An event as a person names it: whose command on which key, and when."""
+    """An event as a person names it: whose command, and when."""
     event = facts.history[index]
     at = seconds(event["t"])
     if event["event"] != "redis.executed":

@@ -23,7 +23,7 @@ from scenarios.key_states import signs_of, state_of
 def test_a_message_is_recognised_in_a_key_of_any_type(command: tuple[Any, ...], shown: str | None) -> None:
     server = fakeredis.FakeServer()
     fakeredis.FakeStrictRedis(server=server).execute_command(*command)  # type: ignore[no-untyped-call]
-    state = state_of(server.dbs[0], "key", signs_of([("m1", "id-1", "text 1"), ("m2", "id-2", "text 2")]))
+    state = state_of(server.dbs[0], "key", signs_of([("m1", "text 1"), ("m2", "text 2")]))
     assert state["messages"] == ["m1"]
     assert shown is None or state["value"] == shown
     assert state["ends_ms"] is None
@@ -32,6 +32,6 @@ def test_a_message_is_recognised_in_a_key_of_any_type(command: tuple[Any, ...], 
 def test_a_message_beyond_what_is_shown_is_recognised_too() -> None:
     server = fakeredis.FakeServer()
     fakeredis.FakeStrictRedis(server=server).rpush("key", *["x" * 50] * 50, "text 1")
-    state = state_of(server.dbs[0], "key", signs_of([("m1", "id-1", "text 1")]))
+    state = state_of(server.dbs[0], "key", signs_of([("m1", "text 1")]))
     assert len(state["value"]) == 400
     assert state["messages"] == ["m1"]

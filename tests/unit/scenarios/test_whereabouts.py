@@ -1,11 +1,12 @@
 """What became of a message in Redis explains the losses and doublings of designs that nobody has named a race for."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
 
 import pytest
 
+from engine.buffer import Strategy
 from engine.simulation.case import Case, Sending
 from engine.verification import Violation, judge
 from scenarios.key_states import signs_of
@@ -13,6 +14,7 @@ from scenarios.running import violations_of
 from scenarios.selection import find_strategy
 from scenarios.told import tell_in_order
 from scenarios.whereabouts import Stay, explained, stays
+from tests.unit.scenarios.storing import KnowsIds, Pickles, Thinks, ThinksOnce
 
 
 def explanation(
@@ -23,13 +25,24 @@ def explanation(
     **changed: Any,
 ) -> tuple[Violation, list[str]]:
     """The violation of a broken design in a run in order, and in words which events conflict."""
+    messages = [(at_ms, f"text {number}") for number, at_ms in enumerate(times_ms, 1)]
+    return explain(find_strategy(f"tests/strategies/broken/{where}"), messages, invariant, numbers, **changed)
+
+
+def explain(
+    strategy: type[Strategy],
+    messages: Sequence[tuple[int, str]],
+    invariant: str,
+    numbers: Mapping[str, int] = MappingProxyType({}),
+    **changed: Any,
+) -> tuple[Violation, list[str]]:
+    """The same for a class, and messages with their times and texts."""
     sendings = tuple(
-        Sending(at_ms=at_ms, message_id=f"id-{number}", text=f"text {number}", label=f"m{number}")
-        for number, at_ms in enumerate(times_ms, 1)
+        Sending(at_ms=at_ms, message_id=f"id-{number}", text=text, label=f"m{number}")
+        for number, (at_ms, text) in enumerate(messages, 1)
     )
     plain: dict[str, Any] = {"functions": 1, "hop_ms": (0, 0), "processor_ms": (1_000, 1_000)}
     case = Case(sendings=sendings, **{**plain, **changed})
-    strategy = find_strategy(f"tests/strategies/broken/{where}")
     told = tell_in_order(case, strategy, numbers, {}, stepped=True, with_keys=True)
     found = next(v for v in violations_of(judge(told.run.history)) if v.invariant == invariant)
     violation = explained(found, told)
@@ -85,29 +98,63 @@ def change(event: int, key: str, *labels: str) -> dict[str, Any]:
 
 def test_a_move_within_one_command_is_one_stay_and_one_over_two_commands_is_two() -> None:
     moved = [change(1, "pending", "m1"), change(2, "pending"), change(2, "flight", "m1"), change(5, "flight")]
-    assert stays(moved, "m1") == [Stay(1, ("pending", "flight"), 5)]
+    assert stays(moved, "m1") == [Stay(1, ("pending", "flight"), 5, (2,))]
     popped = [change(1, "a", "m1"), change(2, "a"), change(3, "b", "m1")]
     assert stays(popped, "m1") == [Stay(1, ("a",), 2), Stay(3, ("b",))]
     assert stays(moved, "m2") == []
 
 
+def last_words(strategy: type[Strategy], *messages: tuple[int, str], invariant: str = "no_loss") -> str:
+    """What the explanation adds to the judge's sentence, for messages at these times with these texts."""
+    violation = explain(strategy, messages, invariant)[0]
+    return violation.explanation.split("never handed over")[-1]
+
+
+def test_a_count_is_no_read() -> None:
+    said = last_words(ThinksOnce, (0, "text one"), (8_500, "text two"), (9_000, "text three"))
+    assert (
+        said
+        == ": it stood in list from 8.500 s until f1's DEL at 10.500 s; f1 had read that key at 8.000 s, before it was there"
+    )
+
+
+def test_which_of_several_equal_reads_it_was_is_not_said() -> None:
+    said = last_words(Thinks, (0, "text one"), (0, "text two"), (1_000, "text three"), invariant="no_duplicate")
+    assert said.endswith(": it stood in list from 0.000 s until f1's DEL at 10.500 s")
+
+
+def test_a_set_of_ids_is_not_where_a_message_stands() -> None:
+    same = ((0, "the same text"), (4_000, "the same text"))
+    assert last_words(KnowsIds, *same) == ""
+    said = last_words(KnowsIds, (0, "text one"), (8_500, "text two"))
+    assert ": it stood in last, then in list from 8.500 s" in said
+
+
+def test_a_text_within_another_or_within_a_name_is_no_sign() -> None:
+    assert last_words(ThinksOnce, (0, "hello there you"), (8_500, "hello there")) == ""
+    assert last_words(ThinksOnce, (0, "hello there"), (8_500, "4915110000001 bot")).startswith(": it stood in list")
+
+
+def test_a_packing_with_a_length_before_the_text_is_seen_through() -> None:
+    assert ": it stood in list" in last_words(Pickles, (0, "text one"), (8_500, 67 * "a"))
+
+
 @pytest.mark.parametrize(
-    ("messages", "signs"),
+    ("texts", "signs"),
     [
-        ([("m1", "id-1", "text 1"), ("m2", "id-2", "text 2")], {"m1": "text 1", "m2": "text 2"}),
-        ([("m1", "id-1", "same"), ("m2", "id-2", "same")], {"m1": "id-1", "m2": "id-2"}),
-        ([("m1", "id-1", 'a "quoted" one')], {"m1": "id-1"}),
-        ([("m1", "é", "ü")], {}),
+        (["text 1", "text 2"], {"m1", "m2"}),
+        (["text 1", "text 10"], {"m1", "m2"}),
+        (["same text", "same text"], set()),
+        (["thanks", "no thanks"], {"m2"}),
+        (['a "quoted" one', "über alles", "12345", "no"], set()),
+        (["shop bot one", "other text"], {"m2"}),
     ],
 )
-def test_a_message_is_recognised_by_what_every_encoding_leaves_as_it_is(
-    messages: list[tuple[str, str, str]], signs: dict[str, str]
-) -> None:
-    found = signs_of(messages)
-    assert set(found) == set(signs)
-    assert all(found[label].search(f'["{sign}"]') for label, sign in signs.items())
+def test_a_message_is_recognised_by_what_every_encoding_leaves_as_it_is(texts: list[str], signs: set[str]) -> None:
+    found = signs_of([(f"m{number}", text) for number, text in enumerate(texts, 1)], ["id-1", "shop bot one"])
+    assert set(found) == signs
 
 
 def test_one_text_is_not_taken_for_another_that_begins_with_it() -> None:
-    found = signs_of([("m1", "id-1", "text 1"), ("m10", "id-10", "text 10")])
+    found = signs_of([("m1", "text 1"), ("m10", "text 10")])
     assert not found["m1"].search('["text 10"]')

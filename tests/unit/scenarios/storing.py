@@ -1,0 +1,70 @@
+"""Ways of storing and reading at which an explanation could go wrong: counts, ids, packings, readers that think first."""
+
+import json
+import pickle
+from typing import Any
+
+from engine.buffer import Conversation, Message, Receipt, Strategy
+
+
+class Thinks(Strategy):
+    """Looks at the length, appends; a timer of each message reads, thinks for 1.5 s, hands over without a key and deletes."""
+
+    name = "thinks"
+    first_alone = False
+
+    async def receive(self, message: Message) -> Receipt:
+        """A length, an append, a timer."""
+        before = await self.runtime.redis.llen("list")
+        await self.runtime.redis.rpush("list", self.pack(message))
+        if not (before and self.first_alone):
+            self.runtime.start(self.later(message.conversation))
+        return Receipt()
+
+    async def later(self, conversation: Conversation) -> None:
+        """Read, think, hand over, delete."""
+        await self.runtime.sleep(8)
+        payloads: Any = await self.runtime.redis.lrange("list", 0, -1)
+        await self.runtime.sleep(1.5)
+        if payloads:
+            await self.runtime.hand_over([self.unpack(payload, conversation) for payload in payloads])
+        await self.runtime.redis.delete("list")
+
+    def pack(self, message: Message) -> bytes:
+        """As JSON."""
+        return json.dumps([message.message_id, message.text]).encode()
+
+    def unpack(self, payload: bytes, conversation: Conversation) -> Message:
+        """From JSON."""
+        message_id, text = json.loads(payload)
+        return Message(conversation=conversation, message_id=message_id, text=text)
+
+
+class ThinksOnce(Thinks):
+    """Only the first message starts a timer."""
+
+    first_alone = True
+
+
+class Pickles(ThinksOnce):
+    """The same with pickle, in which a length stands right before the text."""
+
+    def pack(self, message: Message) -> bytes:
+        """As a pickle."""
+        return pickle.dumps((message.message_id, message.text), protocol=4)
+
+    def unpack(self, payload: bytes, conversation: Conversation) -> Message:
+        """From a pickle."""
+        message_id, text = pickle.loads(payload)
+        return Message(conversation=conversation, message_id=message_id, text=text)
+
+
+class KnowsIds(ThinksOnce):
+    """Keeps the ids of all messages in a set, and takes the same text for a repeat."""
+
+    async def receive(self, message: Message) -> Receipt:
+        """The id is kept, the text perhaps not."""
+        await self.runtime.redis.sadd("ids", message.message_id)
+        if await self.runtime.redis.getset("last", message.text) == message.text.encode():
+            return Receipt()
+        return await super().receive(message)
