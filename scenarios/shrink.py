@@ -78,13 +78,17 @@ def shrink(
     *,
     stepped: bool,
     trials: int,
+    until: float | None = None,
 ) -> Counterexample | None:
-    """The smallest failing run found within so many trials; None if the run does not fail when it is replayed."""
+    """The smallest failing run found within so many trials; None if the run does not fail when it is replayed.
+
+    `until`, on the monotonic clock, ends the trials sooner: what is small then depends on the machine, and still fails.
+    """
     told = replayed(case, strategy, schedule, stepped=stepped)
     violation = same_violation(told.run.history, invariant, cause)
     if violation is None:
         return None
-    search = _Search(Counterexample(case, told, violation), strategy, invariant, cause, Budget(trials))
+    search = _Search(Counterexample(case, told, violation), strategy, invariant, cause, Budget(trials, until))
     with contextlib.suppress(BudgetSpent):
         search.go()
     search.finish()

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, field
+from itertools import chain
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
@@ -39,6 +40,8 @@ BATCH = 25
 TRIALS_FULL, TRIALS_SHORT = 400, 40
 #: Where runs are long, trials are few: not more than so many events in all of them, but a handful.
 TRIAL_EVENTS, TRIALS_LEAST = 500_000, 5
+#: Of the time that is given, so much is for the runs: the rest makes what they found small.
+RUNS_SHARE = 0.8
 
 Progress = Callable[[str, int, int], None]
 
@@ -69,10 +72,10 @@ def verify(
     started = time.monotonic()
     plans = plans_of(strategies, scenario_names, faults, fault_budget, workload, explore, seed, settings or {})
     wanted = {plan: runs or find_scenario(plan.scenario).runs for plan in plans}
-    deadline = None if seconds is None else started + seconds
+    runs_until, until = (None, None) if seconds is None else (started + RUNS_SHARE * seconds, started + seconds)
     with pool_of(jobs) as pool:
-        tallies = run_all(pool, wanted, deadline, progress)
-        found = _counterexamples(pool, tallies, redact, deadline, progress)
+        tallies = run_all(pool, wanted, runs_until, progress)
+        found = _counterexamples(pool, tallies, redact, until, progress)
     traces = _write_traces(found, out)
     elapsed = time.monotonic() - started
     document = result_document(
@@ -264,12 +267,21 @@ class ShownFailure:
     events: tuple[int, ...] = ()
 
 
-def shrink_found(plan: Plan, found: Found, trials: int, redact: bool = False) -> ShownFailure | None:
+def shrink_found(
+    plan: Plan, found: Found, trials: int, redact: bool = False, until: float | None = None
+) -> ShownFailure | None:
     """Shrink one failure, in a worker. None: it could not be replayed, which is a defect of the harness."""
     strategy = find_strategy(plan.strategy)
     trials = min(trials, max(TRIALS_LEAST, TRIAL_EVENTS // found.events))
     small = shrink(
-        found.case, found.schedule, strategy, found.invariant, found.cause, stepped=found.stepped, trials=trials
+        found.case,
+        found.schedule,
+        strategy,
+        found.invariant,
+        found.cause,
+        stepped=found.stepped,
+        trials=trials,
+        until=until,
     )
     if small is not None and redact:
         small = redacted(small, strategy, found)
@@ -308,16 +320,22 @@ def redacted(small: Small, strategy: type[Strategy], found: Found) -> Small | No
 def _counterexamples(
     pool: Executor, tallies: dict[Plan, Tally], redact: bool, deadline: float | None, progress: Progress | None
 ) -> list[ShownFailure]:
-    """The shrunk failures: one for each plan, invariant and cause; thorough where a violation shows for the first time."""
+    """The shrunk failures: one for each plan, invariant and cause; thorough where a violation shows for the first time.
+
+    When the time is up, those that show for the first time are still there, as small as they are by then.
+    """
     seen: set[tuple[str, str, str | None]] = set()
-    items: list[tuple[Plan, Found, int, bool]] = []
+    items: list[tuple[Plan, Found, int, bool, float | None]] = []
     for plan, tally in tallies.items():
         for (invariant, cause), found in sorted(tally.found.items(), key=lambda each: (each[0][0], each[0][1] or "")):
             known = cause == LOST or (plan.strategy, invariant, cause) in seen
             seen.add((plan.strategy, invariant, cause))
-            items.append((plan, found, TRIALS_SHORT if known else TRIALS_FULL, redact))
+            items.append((plan, found, TRIALS_SHORT if known else TRIALS_FULL, redact, deadline))
     shown: dict[tuple[Plan, str, str | None], ShownFailure] = {}
-    for done, ((plan, found, *_), failure) in enumerate(_in_parallel(pool, shrink_found, deque(items), deadline), 1):
+    first = deque(item for item in items if item[2] == TRIALS_FULL)
+    again = deque(item for item in items if item[2] == TRIALS_SHORT)
+    made = chain(_in_parallel(pool, shrink_found, first, None), _in_parallel(pool, shrink_found, again, deadline))
+    for done, ((plan, found, *_), failure) in enumerate(made, 1):
         if failure is not None:
             shown[plan, found.invariant, found.cause] = failure
         if progress is not None:

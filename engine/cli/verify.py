@@ -131,6 +131,10 @@ def verify(
         typer.echo(json.dumps(result.to_json(), indent=2))
     else:
         _show(result, out)
+    if seconds is not None and (
+        left := sum(row["verdict"] == "violated" and row["trace"] is None for row in result.document["rows"])
+    ):
+        _told(f"{left} violations have no counterexample of their own: the time was up (--seconds)")
     return int(result.exit_status)
 
 

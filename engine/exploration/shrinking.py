@@ -4,6 +4,7 @@ Source: A. Zeller and R. Hildebrandt, "Simplifying and Isolating Failure-Inducin
 order that Hypothesis' shrinker proved: big pieces first, then small ones, until a whole pass changes nothing.
 """
 
+import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import TypeVar
 
@@ -15,14 +16,15 @@ class BudgetSpent(Exception):
 
 
 class Budget:
-    """How often a candidate may be tried."""
+    """How often a candidate may be tried, and, if a time is given on the monotonic clock, until when."""
 
-    def __init__(self, trials: int) -> None:
+    def __init__(self, trials: int, until: float | None = None) -> None:
         self.left = trials
+        self._until = until
 
     def spend(self) -> None:
         """One more trial. Raises `BudgetSpent`."""
-        if self.left <= 0:
+        if self.left <= 0 or (self._until is not None and time.monotonic() > self._until):
             raise BudgetSpent
         self.left -= 1
 

@@ -4,6 +4,8 @@ For every command it says which keys were *really* read and written, through `re
 """
 
 import functools
+import hashlib
+import re
 import threading
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
@@ -194,7 +196,8 @@ class RedisServer:
     def script_name(self, source_or_sha: bytes) -> str:
         """A script's name: the first word of its header comment, or the start of its digest."""
         source = self._fake.script_cache.get(source_or_sha.lower(), source_or_sha)
-        return _named(source) or text(source_or_sha[:8])
+        is_digest = source is source_or_sha and re.fullmatch(rb"[0-9a-fA-F]{40}", source_or_sha)
+        return _named(source) or (text(source_or_sha) if is_digest else hashlib.sha1(source).hexdigest())[:8]
 
     def lose_data(self) -> None:
         """Restart empty."""

@@ -257,9 +257,10 @@ def done_but_not_known(*, has_it: bool) -> Paper:
 
 def sorted_by_skewed_clocks(*, has_it: bool) -> Paper:
     paper = Paper()
+    paper.event(0, "fault", kind="clock_skew" if has_it else "stall", actor="f2")
     paper.message("m1", function="f1")
     paper.message("m2", 100, function="f2")
-    paper.hand_over("m2 m1" if has_it else "m1 m2", 8_030)
+    paper.hand_over("m2 m1", 8_030)
     return paper
 
 

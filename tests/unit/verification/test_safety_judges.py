@@ -71,6 +71,16 @@ def test_a_second_dead_letter_that_is_due_makes_up_for_an_early_one() -> None:
     assert judged(paper.end(), "no_loss").verdict is H
 
 
+def test_a_key_that_had_its_effect_before_is_said_to_be_why_the_next_one_has_none() -> None:
+    paper = Paper()
+    paper.message("m1")
+    paper.hand_over("m1", 8_010, key="k1")
+    paper.message("m2", 20_000)
+    paper.hand_over("m2", 28_010, key="k1", outcome="repeated")
+    (violation,) = judged(paper.end(), "no_loss").violations
+    assert violation.explanation.endswith("without an effect: its key had had its effect at 9.010 s, with m1")
+
+
 def test_a_message_that_joined_a_key_which_had_its_effect_without_it_is_lost() -> None:
     paper = one_message()
     paper.message("m2", 100)

@@ -1,0 +1,22 @@
+"""`verify --seconds`: when the time is up, what was found is still shown, as small as it is by then."""
+
+from scenarios.verify import _counterexamples, plans_of, pool_of, run_all
+
+
+def test_each_violation_has_its_counterexample_when_the_time_is_up() -> None:
+    plans = plans_of(["baseline"], ["boundary", "during_processing"], None, None, None, "portfolio", 0, {})
+    with pool_of(1) as pool:
+        tallies = run_all(pool, dict.fromkeys(plans, 25), None, None)
+        shown = _counterexamples(pool, tallies, False, deadline=0.0, progress=None)
+    found = {key for tally in tallies.values() for key in tally.found if key[1] != "loss"}
+    assert len(found) >= 3
+    assert {(each.found.invariant, each.found.cause) for each in shown} == found
+    assert len(shown) == len(found)
+    assert all(each.trace.history == each.history for each in shown)
+
+
+def test_no_run_is_begun_after_the_time() -> None:
+    plans = plans_of(["baseline"], ["boundary"], None, None, None, "portfolio", 0, {})
+    with pool_of(1) as pool:
+        (tally,) = run_all(pool, dict.fromkeys(plans, 25), 0.0, None).values()
+    assert tally.runs == 0
