@@ -28,6 +28,8 @@ class Facts:
         self.dead_letters: list[int] = []
         self.faults: list[int] = []
         self.healed: int | None = None
+        #: When each function that was started or stopped within the run began and ended, in virtual milliseconds.
+        self.lives: dict[str, tuple[int, int | None]] = {}
         self._lost: list[Sent] | None = None
         self._read()
 
@@ -214,6 +216,13 @@ class Facts:
     def _healed(self, index: int, event: Event) -> None:
         self.healed = index
 
+    def _function_started(self, index: int, event: Event) -> None:
+        self.lives[event["function"]] = (event["t"], None)
+
+    def _function_stopped(self, index: int, event: Event) -> None:
+        began, _ = self.lives.get(event["function"], (0, None))
+        self.lives[event["function"]] = (began, event["t"])
+
 
 _READERS: dict[str, Callable[[Facts, int, Event], None]] = {
     "webhook.sent": Facts._webhook_sent,
@@ -237,5 +246,7 @@ _READERS: dict[str, Callable[[Facts, int, Event], None]] = {
     "dead_letter": Facts._dead_letter,
     "status": Facts._status,
     "fault": Facts._fault,
+    "function.started": Facts._function_started,
+    "function.stopped": Facts._function_stopped,
     "healed": Facts._healed,
 }

@@ -15,48 +15,61 @@ OWN_WAITS_MS = 2_000
 LOST = "loss"
 
 
-def bound_ms(facts: Facts) -> int:
-    """How long after its acceptance a message may wait for its effect when there are no faults, in milliseconds.
+def deadline_ms(facts: Facts, accepted_ms: int) -> int:
+    """Until when a message that was accepted then must have had its effect when there are no faults, in milliseconds.
 
-    Worst case of a sound design, for a message accepted at 0:
+    Worst case of a sound design:
 
-    1. its buffer is due by `delay` (a buffer that is open already is due sooner);
+    1. its buffer is due after `delay` (a buffer that is open already is due sooner);
     2. one batch of the conversation may be in front. It is claimed by then: after one tick (if the design ticks) and the
        hops of a step. It is gone after the processor's time and the hops that acknowledge it;
     3. the message's own batch is then claimed after one more tick, and has its effect after the hops and the processor's
        time.
 
     So delay + 2 × (tick + HOPS × longest hop + longest processor time) + the design's own waits. Generous (a design with
-    fewer hops has less to wait for), yet far below a lease that runs out or a limit that is hit.
+    fewer hops has less to wait for), yet far below a lease that runs out or a limit that is hit. Where functions are retired
+    before they have lived for a tick, a tick is the first that one of them lives for.
     """
+    at_ms = accepted_ms + facts.delay_ms
+    step_ms: int = HOPS * facts.start["hop_ms"][1] + facts.start["processor_ms"][1]
+    for _ in range(2):
+        at_ms = _ticked_ms(facts, at_ms) + step_ms
+    return at_ms + OWN_WAITS_MS
+
+
+def _ticked_ms(facts: Facts, from_ms: int) -> int:
+    """By when a function that lives long enough has ticked, from an instant on."""
     tick_ms: int = facts.start.get("tick_ms") or 0
-    hop_ms: int = facts.start["hop_ms"][1]
-    processor_ms: int = facts.start["processor_ms"][1]
-    return facts.delay_ms + 2 * (tick_ms + HOPS * hop_ms + processor_ms) + OWN_WAITS_MS
+    if any(f"f{number}" not in facts.lives for number in range(1, facts.start["functions"] + 1)):
+        return from_ms + tick_ms  # one of those that were there from the start is there still
+    due = [(max(began, from_ms) + tick_ms, ended) for began, ended in facts.lives.values()]
+    return min((at for at, ended in due if ended is None or at < ended), default=from_ms + tick_ms)
 
 
 def judge(facts: Facts) -> Finding:
-    """Without faults: within `bound_ms` of the acceptance. With faults: within the settle limit after healing.
+    """Without faults: by `deadline_ms` of the acceptance. With faults: within the settle limit after healing.
 
     A message accepted after healing has the settle limit from its acceptance. A message without an effect is late once
     its time is over, or the run is; one that was dead-lettered is not late.
     """
     if facts.faults and facts.healed is None:
         return Finding(applicable=False)
-    if facts.faults:
-        assert facts.healed is not None
-        earliest, allowed = facts.ms(facts.healed), int(facts.start["settle_limit_s"] * 1000)
-    else:
-        earliest, allowed = 0, bound_ms(facts)
     waiting = [m for m in facts.messages.values() if m.accepted is not None and not m.dead_letters]
-    late = [v for v in (_violation(facts, m, earliest, allowed) for m in waiting) if v is not None]
+    late = [v for v in (_violation(facts, m) for m in waiting) if v is not None]
     return Finding(bool(waiting), tuple(late))
 
 
-def _violation(facts: Facts, message: Sent, earliest: int, allowed: int) -> Violation | None:
+def _deadline_ms(facts: Facts, accepted_ms: int) -> int:
+    if not facts.faults:
+        return deadline_ms(facts, accepted_ms)
+    assert facts.healed is not None
+    return max(accepted_ms, facts.ms(facts.healed)) + int(facts.start["settle_limit_s"] * 1000)
+
+
+def _violation(facts: Facts, message: Sent) -> Violation | None:
     accepted, effect = message.accepted, message.first_effect
     assert accepted is not None
-    deadline = max(facts.ms(accepted), earliest) + allowed
+    deadline = _deadline_ms(facts, facts.ms(accepted))
     told = f"{message.label} was accepted at {facts.at(accepted)} and "
     if effect is not None:
         if facts.ms(effect) <= deadline:

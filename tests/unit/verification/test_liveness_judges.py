@@ -6,7 +6,7 @@ import pytest
 
 from engine.verification import Verdict
 from engine.verification.facts import Facts
-from engine.verification.invariants.timely import bound_ms
+from engine.verification.invariants.timely import deadline_ms
 from tests.unit.verification.paper import Paper, judged
 
 V, U, H = Verdict.VIOLATED, Verdict.UNKNOWN, Verdict.HOLDS
@@ -117,13 +117,25 @@ def test_a_call_whose_client_gave_up_a_command_is_judged_where_no_command_need_b
 
 def test_the_bound_is_the_sum_of_what_may_be_in_front() -> None:
     paper = one_message(hop_ms=[0, 100], processor_ms=[0, 5_000], tick_ms=1_000)
-    assert bound_ms(Facts(paper.end())) == 8_000 + 2 * (1_000 + 40 * 100 + 5_000) + 2_000
+    assert deadline_ms(Facts(paper.end()), 0) == 8_000 + 2 * (1_000 + 40 * 100 + 5_000) + 2_000
 
 
 @pytest.mark.parametrize(("done", "verdict"), [(30_020, H), (30_021, V)])
 def test_an_effect_is_timely_until_its_bound(done: int, verdict: Verdict) -> None:
     paper = one_message(hop_ms=[0, 100], processor_ms=[0, 5_000], tick_ms=1_000)
     paper.hand_over("m1", 8_010, done)
+    assert judged(paper.end(), "timely").verdict is verdict
+
+
+@pytest.mark.parametrize(
+    ("lives_until", "done", "verdict"), [(22_000, 44_000, H), (22_000, 44_001, V), (22_001, 43_001, V)]
+)
+def test_a_tick_is_waited_for_until_a_function_lives_for_one(lives_until: int, done: int, verdict: Verdict) -> None:
+    paper = one_message(hop_ms=[0, 100], processor_ms=[0, 5_000], tick_ms=1_000, functions=1)
+    for number, at in enumerate([*range(500, 21_500, 500), lives_until], 1):
+        paper.event(at, "function.stopped", function=f"f{number}", reason="retired")
+        paper.event(at, "function.started", function=f"f{number + 1}")
+    paper.hand_over("m1", done - 1_000, done)
     assert judged(paper.end(), "timely").verdict is verdict
 
 
