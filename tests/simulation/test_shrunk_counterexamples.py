@@ -85,7 +85,8 @@ def check(strategy: str, scenario: str, invariant: str, race: str) -> None:
     assert small.told.size[0] <= DEVIATIONS_MAX, clauses
     assert len(clauses) <= small.told.size[0]
     assert len(shown) <= LINES_MAX, "\n".join(shown)
-    assert max(len(line) for line in shown) <= WIDTH_MAX
+    # The line that replays it is one command: it is as long as its file is called.
+    assert max(len(line) for line in shown if "replay: " not in line) <= WIDTH_MAX
     assert re.search(r"\d\.\d{3} s", small.violation.explanation), "the sentence says when"
     again = replay_case(small.case, find_strategy(strategy), small.schedule, stepped=small.stepped)
     assert digest(again.history) == digest(small.run.history), "what is shown is what is replayed"
