@@ -1,7 +1,7 @@
 """From results to a report: which sections there are, in which order, and where everything is written."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,7 @@ from reports.page import digest_of, page
 from reports.parts import sections_of
 from reports.results import Results
 from reports.sections import Answer, Section, Table
-from reports.wording import listed
+from reports.wording import counted, listed
 
 Progress = Callable[[str, int, int], None]
 
@@ -40,7 +40,7 @@ def build(results: Results, out: Path, progress: Progress | None = None) -> Writ
         raise BadResultFile(f"{results.folder}: there is no result file: run bufferproof verify or bufferproof measure")
     answers = answers_of(results)
     out.mkdir(parents=True, exist_ok=True)
-    text = page(results, sections, answers, title_of(results), LEAD)
+    text = page(results, sections, answers, title_of(results), lead_of(results))
     (out / "report.html").write_text(text, encoding="utf-8", newline="\n")
     files = ["report.html", *links.values()]
     figures = [figure for section in sections for figure in (*section.figures, *section.files_only)]
@@ -54,12 +54,33 @@ def build(results: Results, out: Path, progress: Progress | None = None) -> Writ
     return Written(out / "report.html", (*files, "summary.json", "junit.xml"))
 
 
-LEAD = (
-    "Chat bots collect a burst of short messages in Redis and answer once. Here five designs of such a buffer (`baseline`, "
-    "`lock` and `lua` are the steps of a repair plan, `fenced_lock` is the lock done well, `lease` is this project's own) "
-    "ran, as production runs them, in simulated time. A violation is a fact that can be replayed; none found means none in "
-    "so many runs."
-)
+#: What the built-in designs are, for whoever sees their names for the first time.
+_DESIGNS = {
+    "are steps of a repair plan": ("baseline", "lock", "lua"),
+    "is the lock done well": ("fenced_lock",),
+    "is this project's own": ("lease",),
+}
+
+
+def lead_of(results: Results) -> str:
+    """The sentences under the headline: what ran, and what a verdict is worth."""
+    names = {str(row["strategy"]) for file in results.files for row in _rows(file.document) if row.get("strategy")}
+    known = [
+        f"{listed([f'`{name}`' for name in there])} {what if len(there) > 1 else what.replace('are steps', 'is a step')}"
+        for what, those in _DESIGNS.items()
+        if (there := [name for name in those if name in names])
+    ]
+    told = f" ({', '.join(known)})" if known else ""
+    ran = f"{counted(len(names), 'design')} of such a buffer{told} ran" if names else "such buffers ran"
+    return (
+        f"Chat bots collect a burst of short messages in Redis and answer once. Here {ran}, as production runs them, in simulated "
+        "time. A violation is a fact that can be replayed; none found means none in so many runs."
+    )
+
+
+def _rows(document: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    found = [rows for rows in document.values() if isinstance(rows, list)]
+    return [row for rows in found for row in rows if isinstance(row, Mapping)]
 
 
 def title_of(results: Results) -> str:

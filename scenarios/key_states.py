@@ -14,8 +14,8 @@ SHOWN = 400
 MEMBERS = 20
 
 
-#: Letters, digits and spaces: what JSON, pickle and all their kind leave as it is, and long enough to be no accident.
-_PLAIN = re.compile(r"(?=.*[A-Za-z])\w[\w ]{3,}\w", re.ASCII)
+#: Letters, digits, spaces and stops: what JSON, pickle and all their kind leave as it is, and long enough to be no accident.
+_PLAIN = re.compile(r"(?=.*[A-Za-z])[\w!?.,;:()-][\w !?.,;:()-]{3,}[\w!?.,;:()-]", re.ASCII)
 #: What a message is recognised by in a value: its label, and a pattern.
 Signs = Mapping[str, re.Pattern[str]]
 

@@ -54,7 +54,7 @@ class Result:
         rows = self.document["rows"]
         if any(row["verdict"] == Verdict.VIOLATED for row in rows):
             return VIOLATED
-        if not any(row["runs"] for row in rows):
+        if not any(row["runs"] for row in rows) or self.document.get("not_run"):
             return UNDECIDED
         return UNDECIDED if any(row["verdict"] == Verdict.UNKNOWN and row["applicable_runs"] for row in rows) else HELD
 

@@ -1,13 +1,11 @@
 """Verify: strategies through scenarios, over all cores, to a table of verdicts and the counterexamples behind it."""
 
 import os
-import re
 import time
 from collections import Counter, deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
-from dataclasses import dataclass, field
 from itertools import chain
 from multiprocessing import get_context
 from pathlib import Path
@@ -15,31 +13,21 @@ from typing import Any
 
 from engine.buffer.catalogue import BUILT_IN
 from engine.buffer.errors import UsageError
-from engine.buffer.strategy import Strategy
 from engine.exploration import ROUND, SEARCHES, shares_after
 from engine.simulation.world import settings_of
-from engine.verification import digest
 from engine.verification.invariants.timely import LOST
 from scenarios.batch import Found, Plan, Tally, run_batch
 from scenarios.catalogue import SCENARIOS
-from scenarios.exceptions import exceptions
 from scenarios.expectations import compare
-from scenarios.redaction import Redaction
+from scenarios.failures import ShownFailure, sentence_kind, shrink_found, trace_name
 from scenarios.result import Counterexample, Result, result_document
-from scenarios.running import same_violation
 from scenarios.search import Search, run_slice
 from scenarios.selection import POLICIES, chosen_faults, find_scenario, find_strategy
-from scenarios.shrink import Counterexample as Small
-from scenarios.shrink import shrink
-from scenarios.told import replayed
-from scenarios.trace import Trace, portable, short
-from scenarios.whereabouts import explained
+from scenarios.trace import portable
 
 BATCH = 25
 #: Trials of one shrinking: thorough for a violation's first scenario, short for the others'.
 TRIALS_FULL, TRIALS_SHORT = 400, 40
-#: Where runs are long, trials are few: not more than so many events in all of them, but a handful.
-TRIAL_EVENTS, TRIALS_LEAST = 500_000, 5
 #: Of the time that is given, so much is for the runs: the rest makes what they found small.
 RUNS_SHARE = 0.8
 
@@ -82,6 +70,11 @@ def verify(
         tallies, traces, seed=seed, elapsed_s=elapsed, settings=_settings(plans), command=command
     )
     differences = compare(document["rows"]) if strategies is None and _is_standard(faults, workload, settings) else None
+    if seconds is not None:
+        document["not_run"] = [f"{plan.strategy} · {plan.scenario}" for plan in plans if not tallies[plan].runs]
+        document["cut_short"] = [
+            f"{plan.strategy} · {plan.scenario}" for plan in plans if 0 < tallies[plan].runs < wanted[plan]
+        ]
     result = Result(document, _shown(found, traces), differences)
     if out is not None:
         result.write(out)
@@ -256,67 +249,6 @@ def _in_parallel(
                 raise UsageError("a worker process died: run with --jobs 1 to see why") from None
 
 
-@dataclass
-class ShownFailure:
-    """A counterexample with where it stands."""
-
-    plan: Plan
-    found: Found
-    trace: Trace
-    history: list[dict[str, Any]] = field(repr=False)
-    events: tuple[int, ...] = ()
-
-
-def shrink_found(
-    plan: Plan, found: Found, trials: int, redact: bool = False, until: float | None = None
-) -> ShownFailure | None:
-    """Shrink one failure, in a worker. None: it could not be replayed, which is a defect of the harness."""
-    strategy = find_strategy(plan.strategy)
-    trials = min(trials, max(TRIALS_LEAST, TRIAL_EVENTS // found.events))
-    small = shrink(
-        found.case,
-        found.schedule,
-        strategy,
-        found.invariant,
-        found.cause,
-        stepped=found.stepped,
-        trials=trials,
-        until=until,
-    )
-    if small is not None and redact:
-        small = redacted(small, strategy, found)
-    if small is None:
-        return None
-    history = small.run.history
-    # Once more, to hear how the keys changed: what a listener hears changes no history.
-    told = replayed(small.case, strategy, small.schedule, stepped=small.stepped, with_keys=True)
-    violation = explained(small.violation, told)
-    trace = Trace(
-        strategy=plan.strategy,
-        case=small.case,
-        schedule=small.schedule,
-        stepped=small.stepped,
-        invariant=found.invariant,
-        cause=found.cause,
-        explanation=violation.explanation,
-        digest=digest(history),
-        history=history,
-        events=violation.events,
-        exceptions=exceptions(small.told),
-        keys=told.keys,
-    )
-    return ShownFailure(plan, found, trace, history, violation.events)
-
-
-def redacted(small: Small, strategy: type[Strategy], found: Found) -> Small | None:
-    """The same failure under pseudonyms; None if it hangs on the very names, and is then not written at all."""
-    redaction = Redaction(small.case)
-    case = redaction.case(small.case)
-    told = replayed(case, strategy, redaction.schedule(small.schedule), stepped=small.stepped)
-    violation = same_violation(told.run.history, found.invariant, found.cause)
-    return None if violation is None else Small(case, told, violation)
-
-
 def _counterexamples(
     pool: Executor, tallies: dict[Plan, Tally], redact: bool, deadline: float | None, progress: Progress | None
 ) -> list[ShownFailure]:
@@ -344,13 +276,6 @@ def _counterexamples(
     return [shown[key] for key in keys if key in shown]
 
 
-def trace_name(plan: Plan, invariant: str, cause: str | None) -> str:
-    """The file of a trace, relative to the output folder."""
-    names = "-".join(short(spec)[:80] for spec in (plan.strategy, plan.scenario))
-    plain = re.sub(r"[^\w-]", "_", names, flags=re.ASCII)
-    return f"traces/{plain}-{f'{cause}-{invariant}' if cause else invariant}.json"
-
-
 def _write_traces(found: list[ShownFailure], out: Path | None) -> dict[tuple[Plan, str], dict[str, str]]:
     """Write each trace. Returns for each plan and invariant the files by cause ("" where no race is named)."""
     traces: dict[tuple[Plan, str], dict[str, str]] = {}
@@ -368,10 +293,11 @@ def _write_traces(found: list[ShownFailure], out: Path | None) -> dict[tuple[Pla
 
 
 def _shown(found: list[ShownFailure], traces: dict[tuple[Plan, str], dict[str, str]]) -> list[Counterexample]:
-    """One counterexample for each strategy, invariant and cause: the shortest."""
-    best: dict[tuple[str, str, str | None], ShownFailure] = {}
+    """One counterexample for each strategy, invariant and cause: the shortest. Where no race is named, its sentence is the cause."""
+    best: dict[tuple[str, str, str], ShownFailure] = {}
     for failure in found:
-        key = (failure.plan.strategy, failure.found.invariant, failure.found.cause)
+        cause = failure.found.cause or sentence_kind(failure.trace.explanation)
+        key = (failure.plan.strategy, failure.found.invariant, cause)
         if key not in best or len(failure.history) < len(best[key].history):
             best[key] = failure
     return [

@@ -118,6 +118,9 @@ def _doubled(facts: Facts, message: Sent, keys: Changes) -> Found | None:
     if len(handovers) != 2 or not there or message.received is None or there[0].begun < message.received:
         return None
     one, other = (_source(facts, handover, keys) for handover in handovers)
+    reads = sorted({read for handover in handovers for read in _sources(facts, handover, keys)})
+    if (one is None or other is None) and len(reads) == len(handovers):
+        one, other = reads  # which was for which of the two changes nothing
     if one is None or other is None:
         stay = max(
             (each for each in there if each.begun < handovers[0].sent), key=lambda each: each.begun, default=None
@@ -141,8 +144,14 @@ _WORDS = {"no_loss": _lost, "no_duplicate": _doubled}
 
 def _source(facts: Facts, handover: HandOver, keys: Changes) -> int | None:
     """The one command by which its function saw exactly the messages that it hands over; None if it is not the only one."""
+    found = _sources(facts, handover, keys)
+    return found[0] if len(found) == 1 else None
+
+
+def _sources(facts: Facts, handover: HandOver, keys: Changes) -> list[int]:
+    """The commands before a hand-over by which its function saw exactly its messages."""
     labels = {member.label for member in handover.members}
-    found = [
+    return [
         index
         for index in range(handover.sent)
         if facts.history[index]["event"] == "redis.executed"
@@ -150,7 +159,6 @@ def _source(facts: Facts, handover: HandOver, keys: Changes) -> int | None:
         and not _EMPTY_REPLY.fullmatch(str(facts.history[index]["reply"]))
         and _seen(facts, index, keys) == labels
     ]
-    return found[0] if len(found) == 1 else None
 
 
 def _seen(facts: Facts, index: int, keys: Changes) -> set[str]:

@@ -131,6 +131,11 @@ def verify(
         typer.echo(json.dumps(result.to_json(), indent=2))
     else:
         _show(result, out)
+    not_run, cut_short = (len(result.document.get(name, ())) for name in ("not_run", "cut_short"))
+    if not_run or cut_short:
+        _told(
+            f"the time was up (--seconds): {not_run} scenarios of a strategy were not run, {cut_short} were cut short"
+        )
     if seconds is not None and (
         left := sum(row["verdict"] == "violated" and row["trace"] is None for row in result.document["rows"])
     ):

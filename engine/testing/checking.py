@@ -19,9 +19,9 @@ from engine.verification.invariants.timely import LOST
 from reports.timeline import timeline
 from scenarios.batch import Plan, Tally, run_batch
 from scenarios.catalogue import SCENARIOS
+from scenarios.failures import ShownFailure, shrink_found, trace_name
 from scenarios.selection import chosen_faults, find_scenario, find_strategy
 from scenarios.trace import portable
-from scenarios.verify import ShownFailure, shrink_found, trace_name
 
 RUNS_DEFAULT = 50
 BATCH = 25

@@ -1,5 +1,7 @@
 """The diagram for terminals: a line a row, a column for each function, one for Redis and one for the processor."""
 
+import builtins
+import re
 import shlex
 import textwrap
 from collections.abc import Mapping, Sequence
@@ -33,6 +35,8 @@ def text(diagram: Diagram, *, rows_max: int = ROWS, width: int = WIDTH) -> str:
             cells[REDIS] = row.result
         sign = f"{'⋮' if row.skipped else ' '}{'►' if row.mark else ' '}"
         out.append(_line(sign, shown.seconds(row.t_ms), cells, widths))
+    for words in _programming_errors(diagram):
+        out += _wrapped("  ✗ ", words, width)
     if shown.explanation:
         out += _wrapped("  → ", shown.explanation, width)
     if shown.exceptions is not None:
@@ -40,6 +44,22 @@ def text(diagram: Diagram, *, rows_max: int = ROWS, width: int = WIDTH) -> str:
     if shown.replay:
         out.append(f"  replay: bufferproof replay {shlex.quote(shown.replay)}")
     return "\n".join(out)
+
+
+def _programming_errors(diagram: Diagram) -> list[str]:
+    """Errors of the design's own code, in full: a column would cut them, and no schedule explains them."""
+    found = [row.words for row in diagram.rows if row.words.startswith("✗ ")]
+    own = [
+        words
+        for words in found
+        if (name := re.search(r"(\w+): ", words.partition(": ")[2] + ": ")) and _is_own(name[1])
+    ]
+    return list(dict.fromkeys(words.removeprefix("✗ ") for words in own))[:2]
+
+
+def _is_own(name: str) -> bool:
+    kind = getattr(builtins, name, None)
+    return isinstance(kind, type) and issubclass(kind, Exception) and not issubclass(kind, OSError)
 
 
 def _widths(shown: Diagram, functions: Sequence[str], width: int) -> dict[str, int]:

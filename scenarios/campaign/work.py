@@ -10,7 +10,7 @@ from engine.verification.history import canonical
 from scenarios.batch import Found, run_batch
 from scenarios.campaign.coverage import Orders, points_of
 from scenarios.campaign.plan import Batch
-from scenarios.verify import shrink_found
+from scenarios.failures import shrink_found
 
 
 @dataclass(frozen=True, kw_only=True)

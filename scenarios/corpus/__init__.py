@@ -16,10 +16,10 @@ from engine.buffer.errors import UsageError
 from engine.exploration import Sampler
 from engine.verification import digest
 from scenarios.batch import Found, Plan
+from scenarios.failures import shrink_found
 from scenarios.replay import strategy_of
 from scenarios.running import History, Run, replay_case, run_case, same_violation
 from scenarios.trace import Trace, first_difference, read_trace, versions
-from scenarios.verify import shrink_found
 
 #: What becomes of a trace that is replayed.
 REPRODUCED, MOVED, GONE, JUDGED_OTHERWISE = "reproduced", "moved", "gone", "judged otherwise"

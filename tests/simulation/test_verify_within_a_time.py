@@ -1,6 +1,10 @@
 """`verify --seconds`: when the time is up, what was found is still shown, as small as it is by then."""
 
+import scenarios
+from scenarios.result import Result
 from scenarios.verify import _counterexamples, plans_of, pool_of, run_all
+
+HELD_ROW = {"verdict": "holds", "runs": 9, "applicable_runs": 9}
 
 
 def test_each_violation_has_its_counterexample_when_the_time_is_up() -> None:
@@ -13,6 +17,14 @@ def test_each_violation_has_its_counterexample_when_the_time_is_up() -> None:
     assert {(each.found.invariant, each.found.cause) for each in shown} == found
     assert len(shown) == len(found)
     assert all(each.trace.history == each.history for each in shown)
+
+
+def test_scenarios_that_were_not_run_are_named_and_leave_it_undecided() -> None:
+    result = scenarios.verify(["lease"], ["boundary", "burst"], seconds=1e-9, jobs=1)
+    assert result.document["not_run"] == ["lease · boundary", "lease · burst"]
+    partly = Result({**result.document, "rows": [HELD_ROW], "not_run": ["lease · burst"]}, [])
+    assert partly.exit_status == 3
+    assert Result({**partly.document, "not_run": []}, []).exit_status == 0
 
 
 def test_no_run_is_begun_after_the_time() -> None:

@@ -40,6 +40,9 @@ def _violation(facts: Facts, message: Sent, raw: Event, field: str, index: int) 
         f"the {field} of {message.label} was received as {was} and handed over at {facts.at(index)}"
         f" as {_short(raw.get(field))}"
     )
+    again = next((c for c in message.calls if c is not sent and getattr(c, field, None) == raw.get(field)), None)
+    if again is not None:
+        told += f", with which it was sent again at {facts.at(again.sent)}: the first counts"
     return Violation(NAME, told, (sent.sent, index), (message.label,))
 
 

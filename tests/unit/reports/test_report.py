@@ -62,6 +62,16 @@ def test_a_violated_cell_leads_to_its_timeline(made: Path, text: str) -> None:
     assert (made / found[1]).is_file()
 
 
+def test_the_lead_names_the_designs_that_ran_and_no_others(text: str, tmp_path: Path) -> None:
+    assert "2 designs of such a buffer" in text
+    assert "fenced_lock" not in text.partition("<nav")[0]
+    document = files.verify()
+    for row in document["rows"]:
+        row["strategy"] = "mine.py:Mine"
+    mine = (report(tmp_path, results=document) / "report.html").read_text("utf-8")
+    assert "Here 1 design of such a buffer ran" in mine
+
+
 def test_the_timelines_of_further_causes_are_led_to_as_well(tmp_path: Path) -> None:
     names = {cause: f"traces/baseline-boundary-{cause}-no_loss.json" for cause in ("concurrent_adds", "read_twice")}
     files.write(tmp_path / "results/traces", **{Path(name).stem: files.trace() for name in (TRACE, *names.values())})

@@ -11,10 +11,10 @@ from engine.buffer.errors import UsageError
 from engine.buffer.files import write_whole
 from engine.simulation.case import Case, Sending
 from scenarios.batch import Plan
+from scenarios.failures import trace_name
 from scenarios.replay import strategy_of
 from scenarios.result import Result
 from scenarios.trace import Trace, first_difference, portable, read_trace, short
-from scenarios.verify import trace_name
 
 HISTORY: list[dict[str, Any]] = [
     {"t": 0, "event": "start"},

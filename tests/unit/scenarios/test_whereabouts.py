@@ -9,6 +9,7 @@ import pytest
 from engine.buffer import Strategy
 from engine.simulation.case import Case, Sending
 from engine.verification import Violation, judge
+from scenarios.failures import sentence_kind
 from scenarios.key_states import signs_of
 from scenarios.running import violations_of
 from scenarios.selection import find_strategy
@@ -73,10 +74,10 @@ def test_a_message_for_which_nobody_comes_is_said_to_stand_there_still() -> None
     assert events == ["RPUSH", "handover.sent", "handover.failed"]
 
 
-def test_two_reads_of_one_function_are_not_told_apart() -> None:
-    violation, _ = explanation("naive.py:EveryoneDelivers", (0, 0), "no_duplicate")
-    assert "it stood in list:" in violation.explanation
-    assert violation.explanation.endswith("from 0.000 s until f1's DEL at 9.000 s")
+def test_two_reads_for_two_handovers_are_named_whichever_was_for_which() -> None:
+    violation, events = explanation("naive.py:EveryoneDelivers", (0, 0), "no_duplicate")
+    assert ": it was given out by f1's LRANGE at 8.000 s and by f1's LRANGE at 8.000 s" in violation.explanation
+    assert events == ["LRANGE", "LRANGE", "handover.effect", "handover.effect"]
 
 
 def test_both_commands_that_gave_a_message_out_are_named() -> None:
@@ -146,6 +147,7 @@ def test_a_packing_with_a_length_before_the_text_is_seen_through() -> None:
         (["text 1", "text 10"], {"m1", "m2"}),
         (["same text", "same text"], set()),
         (["thanks", "no thanks"], {"m2"}),
+        (["Jacke?", "ist die Jacke noch da?", "M"], {"m1", "m2"}),
         (['a "quoted" one', "über alles", "12345", "no"], set()),
         (["shop bot one", "other text"], {"m2"}),
     ],
@@ -153,6 +155,14 @@ def test_a_packing_with_a_length_before_the_text_is_seen_through() -> None:
 def test_a_message_is_recognised_by_what_every_encoding_leaves_as_it_is(texts: list[str], signs: set[str]) -> None:
     found = signs_of([(f"m{number}", text) for number, text in enumerate(texts, 1)], ["id-1", "shop bot one"])
     assert set(found) == signs
+
+
+def test_sentences_that_differ_in_messages_times_and_keys_are_of_one_kind() -> None:
+    one = 'm1 was accepted at 0.000 s and never handed over: it stood in list:["bot"] from 0.000 s until f1\'s DEL at 9.000 s'
+    same = 'm3 was accepted at 7.004 s and never handed over: it stood in list:["b"] from 8.000 s until f2\'s DEL at 9.001 s'
+    other = "m1 was accepted at 0.000 s and never handed over: it never stood in Redis"
+    assert sentence_kind(one) == sentence_kind(same)
+    assert sentence_kind(one) != sentence_kind(other)
 
 
 def test_one_text_is_not_taken_for_another_that_begins_with_it() -> None:
