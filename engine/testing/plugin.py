@@ -5,6 +5,7 @@ simulator is loaded when the first test asks for the fixture.
 """
 
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -68,6 +69,10 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         from engine.testing.checking import default_scenarios
 
         names = default_scenarios()
+    if isinstance(names, str) or not isinstance(names, Iterable):
+        raise pytest.UsageError(
+            f"{metafunc.definition.nodeid}: the marker's scenarios {names!r} is no list: give a list, [{str(names)!r}]"
+        )
     metafunc.parametrize("bufferproof", names, indirect=True, ids=[_id(name) for name in names])
 
 
