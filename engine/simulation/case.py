@@ -124,12 +124,16 @@ def _problems(case: Case) -> Iterator[str]:
         if not all(_is_count(each) for each in (sending.at_ms, *sending.repeats_ms)):
             yield f"sendings[{index}] has a time that is no whole number of 0 or more"
         texts = (sending.instance_name, sending.user_phone, sending.message_id, sending.text, sending.label)
-        if not all(isinstance(each, str) for each in texts):
+        if not all(_is_text(each) for each in texts):
             yield f"sendings[{index}] has a name, an id or a text that is no text"
     for name, (is_right, words) in _RULES.items():
         value = getattr(case, name)
         if not is_right(value):
             yield f"{name} is {json.dumps(value)}, not {words}"
+
+
+def _is_text(value: Any) -> bool:
+    return isinstance(value, str)
 
 
 def _is_whole(value: Any) -> bool:
@@ -155,6 +159,7 @@ def _all(value: Any, is_right: Callable[[Any], bool]) -> bool:
 _COUNT = (_is_count, "a whole number of 0 or more")
 _COUNT_OR_NONE = (_is_count_or_none, "a whole number of 0 or more, or null")
 _WINDOW = (_is_window, "a least and a most of 0 or more")
+_SWITCH = (lambda value: isinstance(value, bool), "true or false")
 _NUMBERS = (lambda value: _all(value, _is_whole), "a list of whole numbers")
 
 #: What a field must be, and how that is said.
@@ -180,6 +185,12 @@ _RULES: Mapping[str, tuple[Callable[[Any], bool], str]] = {
         f"a list of ok, {', '.join(PROCESSOR_FAILURES)}",
     ),
     "fault_rate": (lambda value: isinstance(value, int | float) and 0 <= value <= 1, "0 to 1"),
+    "scenario": (_is_text, "a text"),
+    "rollout_from": (lambda value: value is None or _is_text(value), "a strategy's name, or null"),
+    "judged": (lambda value: value is None or _all(value, _is_text), "a list of invariants, or null"),
+    "random_seed": (_is_whole, "a whole number"),
+    "cluster": _SWITCH,
+    "scripts_cached": _SWITCH,
 }
 
 

@@ -61,6 +61,9 @@ def test_what_is_at_its_default_is_not_written() -> None:
         ({"instants_ms": ["soon"]}, 'instants_ms is ["soon"],'),
         ({"faults": ["lightning"]}, 'faults is ["lightning"], not a list of kinds'),
         ({"fault_rate": 2}, "fault_rate is 2,"),
+        ({"judged": 7}, "judged is 7,"),
+        ({"rollout_from": {}}, "rollout_from is {},"),
+        ({"cluster": "no"}, 'cluster is "no", not true or false'),
     ],
 )
 def test_a_case_of_which_no_run_could_be_made_is_refused_by_its_field(change: dict[str, Any], said: str) -> None:
