@@ -60,9 +60,10 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         return
     marker = metafunc.definition.get_closest_marker("bufferproof")
     if marker is None:
-        raise pytest.UsageError(
+        pytest.fail(
             f"{metafunc.definition.nodeid} uses the fixture bufferproof: mark it with"
-            ' @pytest.mark.bufferproof("file.py:Class")'
+            ' @pytest.mark.bufferproof("file.py:Class")',
+            pytrace=False,
         )
     names = marker.kwargs.get("scenarios")
     if names is None:
@@ -70,8 +71,9 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
         names = default_scenarios()
     if isinstance(names, str) or not isinstance(names, Iterable):
-        raise pytest.UsageError(
-            f"{metafunc.definition.nodeid}: the marker's scenarios {names!r} is no list: give a list, [{str(names)!r}]"
+        pytest.fail(
+            f"{metafunc.definition.nodeid}: the marker's scenarios {names!r} is no list: give a list, [{str(names)!r}]",
+            pytrace=False,
         )
     metafunc.parametrize("bufferproof", names, indirect=True, ids=[_id(name) for name in names])
 

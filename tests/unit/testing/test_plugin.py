@@ -82,8 +82,9 @@ def test_scenarios_that_are_no_list_are_refused_in_one_line(scenarios: Any) -> N
     marker = pytest.mark.bufferproof("lease", scenarios=scenarios).mark
     definition = SimpleNamespace(nodeid="test_mine.py::test_it", get_closest_marker=lambda name: marker)
     asked: Any = SimpleNamespace(fixturenames=["bufferproof"], definition=definition)
-    with pytest.raises(pytest.UsageError, match=r"^test_mine.py::test_it: the marker's scenarios .* give a list, \['"):
+    with pytest.raises(pytest.fail.Exception, match=r"^test_mine.py::test_it: .* give a list, \['") as failed:
         pytest_generate_tests(asked)
+    assert (failed.value.pytrace, "\n" in str(failed.value)) == (False, False)
 
 
 @pytest.mark.parametrize("runs", [0, -3])
