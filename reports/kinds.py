@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from reports.shapes import Each, Kind, Maybe, Shape, problem_with
+from reports.shapes import Each, Kind, Maybe, OneOf, Shape, problem_with
 
 _QUANTILES: Mapping[str, Kind] = {name: Maybe(float) for name in ("p50", "p95", "p99")}
 _PERCENTILES: Mapping[str, Kind] = {name: Maybe(float) for name in ("p50", "p90", "p99", "p99_9")}
@@ -19,7 +19,7 @@ KINDS: Mapping[str, Shape] = {
                 "strategy": str,
                 "scenario": str,
                 "invariant": str,
-                "verdict": str,
+                "verdict": OneOf(("holds", "unknown", "violated")),
                 "runs": int,
                 "violations": int,
                 "applicable_runs": int,

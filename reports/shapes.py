@@ -1,5 +1,6 @@
 """What a shape is: which fields a document of a kind must have, of which type; and what is wrong with one that lacks them."""
 
+import json
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -21,8 +22,15 @@ class Maybe:
     of: "Kind"
 
 
+@dataclass(frozen=True)
+class OneOf:
+    """One of these texts."""
+
+    names: tuple[str, ...]
+
+
 #: `str`, `int` (a count: whole and not negative), `float` (a finite number), `bool`, `list`, `dict`, or an object's fields.
-Kind = type | Each | Maybe | Mapping[str, Any]
+Kind = type | Each | Maybe | OneOf | Mapping[str, Any]
 
 
 @dataclass(frozen=True)
@@ -81,6 +89,9 @@ def _wrong(value: Any, kind: Kind, where: str) -> Iterator[str]:
     if isinstance(kind, Maybe):
         if value is not None:
             yield from _wrong(value, kind.of, where)
+    elif isinstance(kind, OneOf):
+        if value not in kind.names:
+            yield f"{where} is {json.dumps(value)}: there are {', '.join(kind.names)}"
     elif isinstance(kind, Each):
         if not isinstance(value, list | Mapping):
             yield f"{where} is neither list nor object"

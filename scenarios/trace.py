@@ -72,7 +72,7 @@ class Trace:
 
 
 def read_trace(path: Path) -> Trace:
-    """Read a trace. Raises `UsageError`, in one line, if it is none of a schema known here."""
+    """Read a trace. Raises `UsageError`, in one line, if it is none of a schema known here or no run could be made of it."""
     try:
         document = json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
@@ -90,17 +90,22 @@ def read_trace(path: Path) -> Trace:
     try:
         violation = document["violation"]
         schedule = {str(key): int(value) for key, value in document["schedule"].items()}
+        stepped, events = document["stepped"], tuple(int(index) for index in violation.get("events", ()))
+        if not isinstance(stepped, bool):
+            raise ValueError(f"stepped is {json.dumps(stepped)}, not true or false")
+        if outside := [index for index in events if not 0 <= index < len(document["history"])]:
+            raise ValueError(f"violation.events has {outside[0]}, the history has {len(document['history'])} events")
         return Trace(
             strategy=str(document["strategy"]),
             case=Case.from_json(document["case"]),
             schedule=schedule,
-            stepped=bool(document["stepped"]),
+            stepped=stepped,
             invariant=violation["invariant"],
             cause=violation["cause"],
             explanation=violation["explanation"],
             digest=str(document["digest"]),
             history=[{"t": int(event["t"]), **event, "event": str(event["event"])} for event in document["history"]],
-            events=tuple(int(index) for index in violation.get("events", ())),
+            events=events,
             exceptions=tuple(str(each) for each in document.get("exceptions", ())),
             keys=list(document.get("keys", ())),
             recorded_with={str(name): str(each) for name, each in document.get("versions", {}).items()},

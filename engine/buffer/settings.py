@@ -125,6 +125,17 @@ class Settings(BaseSettings):
             if self.buffer_delay_ms >= seconds * 1_000
         ]
 
+    def service_warnings(self) -> list[str]:
+        """What works on a desk and is a slip in a real service, a line each: no processor named, no secrets of one's own."""
+        warnings = []
+        if "processor_url" not in self.model_fields_set:
+            warnings.append(f"PROCESSOR_URL is not set: batches go to {self.processor_url}")
+        if self.service_key == Settings.model_fields["service_key"].default:
+            warnings.append("SERVICE_KEY is the default, which everyone knows: set one of your own")
+        if self.webhook_token is None:
+            warnings.append("WEBHOOK_TOKEN is not set: whoever reaches the address can send messages")
+        return warnings
+
 
 class _FixedSettings(Settings):
     """Settings that do not look at the environment."""

@@ -34,8 +34,13 @@ def faults_of(given: Sequence[str] | None, kinds: Sequence[str]) -> list[str] | 
     """The values of `--fault`: `none`, `all` or kinds; None where the option is left out. Raises `UsageError`."""
     if not given:
         return None
+    names = ["none", "all", *kinds]
     for value in given:
-        known("--fault", value, ["none", "all", *kinds])
+        if "," in value and all(part.strip() in names for part in value.split(",")):
+            refuse(
+                f"--fault {value}: repeat the option: {' '.join(f'--fault {part.strip()}' for part in value.split(','))}"
+            )
+        known("--fault", value, names)
     chosen = list(dict.fromkeys(given))
     if "none" in chosen and len(chosen) > 1:
         refuse(f"--fault none excludes --fault {next(v for v in chosen if v != 'none')}: give one or the other")

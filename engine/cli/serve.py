@@ -52,12 +52,12 @@ def serve(
 
 
 def _warn(serving: "Serving") -> None:
-    """Say what is wrong without being refused: settings that lose messages, and what the server is like."""
+    """Say what is wrong without being refused: settings that lose messages or leave a door open, and what the server is like."""
     from engine.buffer.production import check_addresses
 
     settings = serving.settings()
     check_addresses(settings)
-    for warning in settings.warnings():
+    for warning in [*settings.warnings(), *settings.service_warnings()]:
         typer.echo(f"warning: {warning}", err=True)
     for warning in asyncio.run(_examined(settings.redis_url, serving.strategy)):
         typer.echo(f"warning: {warning}", err=True)

@@ -1,6 +1,7 @@
 """A case: everything about one run but its choices, as a pure value that can be written down, shrunk and replayed."""
 
-from collections.abc import Mapping
+import json
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any
 
@@ -22,6 +23,9 @@ FAULTS = (
 DAGGER_FAULTS = ("restart_data_lost", "eviction", "processor_too_slow")
 
 PROCESSOR_FAILURES = ("error_500", "says_failed", "refused", "timed_out", "answer_lost", "slow")
+
+#: More functions than this are no case but a slip.
+FUNCTIONS_MAX = 1_000
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -100,12 +104,94 @@ class Case:
 
     @classmethod
     def from_json(cls, plain: Mapping[str, Any]) -> "Case":
-        """The case that `to_json` wrote. Raises `TypeError`, `KeyError` or `ValueError` if it is none."""
+        """The case that `to_json` wrote. Raises `TypeError`, `KeyError` or `ValueError`, which names the field, if it is none."""
         values = {name: _tuples(value) for name, value in plain.items() if name not in ("sendings", "settings")}
         sendings = tuple(
             Sending(**(each | {"repeats_ms": tuple(each.get("repeats_ms", ()))})) for each in plain["sendings"]
         )
-        return cls(sendings=sendings, settings=dict(plain.get("settings", {})), **values)
+        case = cls(sendings=sendings, settings=dict(plain.get("settings", {})), **values)
+        problem = next(_problems(case), None)
+        if problem is not None:
+            raise ValueError(f"case.{problem}")
+        return case
+
+
+def _problems(case: Case) -> Iterator[str]:
+    """What no run could be made of, a field each."""
+    if not case.sendings:
+        yield "sendings is empty: a run needs a message"
+    for index, sending in enumerate(case.sendings):
+        if not all(_is_count(each) for each in (sending.at_ms, *sending.repeats_ms)):
+            yield f"sendings[{index}] has a time that is no whole number of 0 or more"
+        texts = (sending.instance_name, sending.user_phone, sending.message_id, sending.text, sending.label)
+        if not all(_is_text(each) for each in texts):
+            yield f"sendings[{index}] has a name, an id or a text that is no text"
+    for name, (is_right, words) in _RULES.items():
+        value = getattr(case, name)
+        if not is_right(value):
+            yield f"{name} is {json.dumps(value)}, not {words}"
+
+
+def _is_text(value: Any) -> bool:
+    return isinstance(value, str)
+
+
+def _is_whole(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _is_count(value: Any) -> bool:
+    return _is_whole(value) and value >= 0
+
+
+def _is_count_or_none(value: Any) -> bool:
+    return value is None or _is_count(value)
+
+
+def _is_window(value: Any) -> bool:
+    return _all(value, _is_count) and len(value) == 2 and value[0] <= value[1]
+
+
+def _all(value: Any, is_right: Callable[[Any], bool]) -> bool:
+    return isinstance(value, tuple) and all(is_right(each) for each in value)
+
+
+_COUNT = (_is_count, "a whole number of 0 or more")
+_COUNT_OR_NONE = (_is_count_or_none, "a whole number of 0 or more, or null")
+_WINDOW = (_is_window, "a least and a most of 0 or more")
+_SWITCH = (lambda value: isinstance(value, bool), "true or false")
+_NUMBERS = (lambda value: _all(value, _is_whole), "a list of whole numbers")
+
+#: What a field must be, and how that is said.
+_RULES: Mapping[str, tuple[Callable[[Any], bool], str]] = {
+    "functions": (lambda value: _is_count(value) and 1 <= value <= FUNCTIONS_MAX, f"1 to {FUNCTIONS_MAX:,}"),
+    "hop_ms": _WINDOW,
+    "processor_ms": _WINDOW,
+    "outages_ms": (lambda value: _all(value, _is_window), "a list of pairs, of a begin and an end"),
+    "endpoint_failures": _COUNT,
+    "provider_retries": _COUNT,
+    "fault_budget": _COUNT,
+    "heal_ms": _COUNT,
+    "holds_until_ms": _COUNT,
+    "rollout_at_ms": _COUNT,
+    "retire_after_ms": _COUNT_OR_NONE,
+    "holds_max": _COUNT_OR_NONE,
+    "clock_offsets_ms": _NUMBERS,
+    "clock_drifts_ppm": _NUMBERS,
+    "instants_ms": _NUMBERS,
+    "faults": (lambda value: _all(value, (*FAULTS, *DAGGER_FAULTS).__contains__), "a list of kinds of fault"),
+    "processor_failures": (
+        lambda value: _all(value, (*PROCESSOR_FAILURES, "ok").__contains__),
+        f"a list of ok, {', '.join(PROCESSOR_FAILURES)}",
+    ),
+    "fault_rate": (lambda value: isinstance(value, int | float) and 0 <= value <= 1, "0 to 1"),
+    "scenario": (_is_text, "a text"),
+    "rollout_from": (lambda value: value is None or _is_text(value), "a strategy's name, or null"),
+    "judged": (lambda value: value is None or _all(value, _is_text), "a list of invariants, or null"),
+    "random_seed": (_is_whole, "a whole number"),
+    "cluster": _SWITCH,
+    "scripts_cached": _SWITCH,
+}
 
 
 def _tuples(value: Any) -> Any:

@@ -89,6 +89,12 @@ class Check:
                 f"it does not take {unknown[0]}" if "strategy" in given and len(args) < 2 else "it takes one strategy"
             )
             raise UsageError(f"the marker is refused: {what}; it takes {', '.join(_OPTIONS)}")
+        for name, least in (("runs", 1), ("fault_budget", 0)):
+            value = given.get(name)
+            if value is not None and (not isinstance(value, int) or isinstance(value, bool) or value < least):
+                raise UsageError(f"the marker's {name} {value!r} is refused: give a whole number of {least} or more")
+        if runs is not None and runs < 1:
+            raise UsageError(f"--bufferproof-runs {runs} is refused: give 1 or more")
         if policy not in (policies := (*SAMPLED, "portfolio")):
             raise UsageError(f"--bufferproof-explore {policy}: there are {', '.join(policies)}")
         invariants = tuple(given.get("invariants") or INVARIANTS)

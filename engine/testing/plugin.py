@@ -5,6 +5,7 @@ simulator is loaded when the first test asks for the fixture.
 """
 
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -59,15 +60,21 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         return
     marker = metafunc.definition.get_closest_marker("bufferproof")
     if marker is None:
-        raise pytest.UsageError(
+        pytest.fail(
             f"{metafunc.definition.nodeid} uses the fixture bufferproof: mark it with"
-            ' @pytest.mark.bufferproof("file.py:Class")'
+            ' @pytest.mark.bufferproof("file.py:Class")',
+            pytrace=False,
         )
     names = marker.kwargs.get("scenarios")
     if names is None:
         from engine.testing.checking import default_scenarios
 
         names = default_scenarios()
+    if isinstance(names, str) or not isinstance(names, Iterable):
+        pytest.fail(
+            f"{metafunc.definition.nodeid}: the marker's scenarios {names!r} is no list: give a list, [{str(names)!r}]",
+            pytrace=False,
+        )
     metafunc.parametrize("bufferproof", names, indirect=True, ids=[_id(name) for name in names])
 
 

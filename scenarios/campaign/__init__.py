@@ -18,7 +18,7 @@ from scenarios.campaign.document import document_of, write
 from scenarios.campaign.plan import BATCH_RUNS, ROUND_BATCHES, TRIALS, Campaign
 from scenarios.campaign.pools import pool_for
 from scenarios.campaign.run import Line, Progress, Status, go, program
-from scenarios.campaign.store import Store
+from scenarios.campaign.store import Store, damage_told
 from scenarios.catalogue import SCENARIOS
 from scenarios.corpus import kept_in
 from scenarios.selection import chosen_faults, find_scenario, find_strategy
@@ -92,6 +92,7 @@ def campaign(
             kept_in(corpus)  # what is no trace is said now, not after an hour
         pool = pool_for(jobs, dask)  # before the store: what is not there leaves none behind
         stack.callback(pool.close)
+        stack.enter_context(damage_told(store))
         opened = Store(store)
         stack.callback(opened.close)
         if wanted is None:

@@ -50,6 +50,18 @@ _CONTENT = (
 )
 
 
+@contextmanager
+def damage_told(path: Path) -> Iterator[None]:
+    """Whatever SQLite or JSON says of a store, meanwhile, is a `UsageError`: a table is gone, a text is cut short, a disk is full."""
+    try:
+        yield
+    except (sqlite3.DatabaseError, json.JSONDecodeError) as error:
+        raise UsageError(
+            f"store {path}: it is damaged or cannot be written ({error}): restore a copy of it, or begin anew in another"
+            " --out or --store"
+        ) from None
+
+
 class Store:
     """An open store. Used by one process at a time; a second one is refused."""
 

@@ -132,8 +132,11 @@ def test_a_bad_call_is_refused_with_its_status_and_one_line_each_and_no_secret_i
         assert serve.post(b" " * 1_001, headers=right).status_code == 413
         assert serve.post(message(1, "4" * 21), headers=right).status_code == 422
         assert serve.post(message(1), headers=right).status_code == 200
-        status, _ = serve.stop()
+        status, said = serve.stop()
     assert status == 0
+    assert "warning: PROCESSOR_URL is not set" in said
+    assert "warning: SERVICE_KEY is the default" in said
+    assert "WEBHOOK_TOKEN" not in said
     assert [line["status"] for line in serve.events("call.refused")] == [401, 401, 400, 413, 422]
     assert [line["status"] for line in serve.warnings()] == [401, 401, 400, 413, 422]
     everything = json.dumps(serve.lines)

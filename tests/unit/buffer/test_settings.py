@@ -58,3 +58,19 @@ def test_a_delay_longer_than_a_ttl_is_allowed_with_a_warning() -> None:
     assert "BUFFER_DELAY_MS=20000 is not below BUFFER_TTL_SECONDS=15" in warnings[0]
     assert Settings.fixed().warnings() == []
     assert Settings.fixed(Baseline.default_settings).warnings() == []
+
+
+def test_a_service_without_a_processor_or_secrets_of_its_own_is_allowed_with_a_warning_each() -> None:
+    given = {"PROCESSOR_URL": "http://localhost:9000/process", "SERVICE_KEY": "mine", "WEBHOOK_TOKEN": "let-me-in"}
+    assert Settings.fixed(None, given).service_warnings() == []
+    for name in given:
+        rest = {other: value for other, value in given.items() if other != name}
+        (warning,) = Settings.fixed(None, rest).service_warnings()
+        assert warning.startswith(f"{name} is ")
+    assert Settings.fixed(None, {**given, "SERVICE_KEY": "service-key"}).service_warnings() != []
+    assert len(Settings.fixed().service_warnings()) == 3
+
+
+def test_a_processor_named_in_the_environment_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PROCESSOR_URL", "http://processor/process")
+    assert not any("PROCESSOR_URL" in warning for warning in Settings.load().service_warnings())

@@ -12,8 +12,10 @@ import pytest
 from engine.buffer.errors import UsageError
 from engine.simulation.case import Case, Sending
 from scenarios.batch import Found
+from scenarios.campaign import campaign
 from scenarios.campaign.document import document_of, write
 from scenarios.campaign.plan import Batch, Campaign, round_of
+from scenarios.campaign.run import program
 from scenarios.campaign.store import Store
 from scenarios.campaign.work import Done, Shrinking, Shrunk
 from scenarios.corpus import kept_in
@@ -147,3 +149,25 @@ def test_a_file_of_another_kind_is_refused_and_left_as_it_is(tmp_path: Path) -> 
         store.asked()
     store.close()
     assert path.read_text().startswith("no database")
+
+
+@pytest.mark.parametrize(
+    ("damage", "said"),
+    [
+        ("DROP TABLE sessions", "no such table: sessions"),
+        ("DROP TABLE batches", "no such table: batches"),
+        ("UPDATE batches SET counts = '{'", "JSON"),
+        ("UPDATE rounds SET closed = 1, summary = '{'", "line 1 column 2"),
+    ],
+)
+def test_a_damaged_store_is_refused_with_what_to_do(tmp_path: Path, damage: str, said: str) -> None:
+    path = tmp_path / "campaign.sqlite"
+    store = Store(path)
+    store.begin(ASKED, program(ASKED.strategies))
+    store.add_round(0, batches())
+    store._db.execute(damage)
+    store.close()
+    with pytest.raises(UsageError, match=r"damaged.* restore a copy of it, or begin anew in another --out") as refused:
+        campaign(store=path, resume=True, jobs=1, runs=1)
+    assert str(path) in str(refused.value)
+    assert said in str(refused.value)

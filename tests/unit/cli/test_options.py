@@ -16,6 +16,14 @@ def test_an_unknown_name_is_answered_with_the_nearest_and_all() -> None:
         options.faults_of(["crahs"], KINDS)
 
 
+def test_kinds_with_a_comma_between_are_answered_with_the_option_repeated() -> None:
+    for value in ("crash,stall", "crash, stall"):
+        with pytest.raises(UsageError, match=r"repeat the option: --fault crash --fault stall$"):
+            options.faults_of([value], KINDS)
+    with pytest.raises(UsageError, match="unknown"):
+        options.faults_of(["crash,lightning"], KINDS)
+
+
 def test_no_fault_option_means_what_each_scenario_says() -> None:
     assert options.faults_of(None, KINDS) is None
     assert options.faults_of([], KINDS) is None

@@ -50,6 +50,16 @@ def test_a_foreign_or_damaged_file_is_refused_with_what_is_wrong(
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.parametrize("verdict", ["great", "", None, 1])
+def test_a_verdict_that_is_none_is_refused_by_file_and_row(tmp_path: Path, verdict: Any) -> None:
+    document = files.verify()
+    document["rows"][2]["verdict"] = verdict
+    files.write(tmp_path, results=document)
+    with pytest.raises(BadResultFile, match=r"results\.json: rows\[2\]\.verdict is ") as caught:
+        read_results(tmp_path)
+    assert "there are holds, unknown, violated" in str(caught.value)
+
+
 def test_what_is_no_file_is_named_and_not_waited_for(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe.json")
     with pytest.raises(BadResultFile, match=r"pipe\.json: this is no file"):

@@ -68,6 +68,29 @@ def test_a_damaged_history_is_refused(tmp_path: Path, history: Any) -> None:
         read_trace(tmp_path / "x.json")
 
 
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"case": {**TRACE.case.to_json(), "functions": -1}}, "case.functions is -1, not 1 to 1,000"),
+        ({"case": {"sendings": []}}, "case.sendings is empty"),
+        ({"stepped": "yes"}, 'stepped is "yes", not true or false'),
+        (
+            {"violation": {**TRACE.to_json()["violation"], "events": [1, 2]}},
+            "violation.events has 2, the history has 2",
+        ),
+        ({"violation": {**TRACE.to_json()["violation"], "events": [-1]}}, "violation.events has -1"),
+    ],
+)
+def test_a_trace_of_which_no_run_could_be_made_is_refused_by_file_and_field(
+    tmp_path: Path, change: dict[str, Any], said: str
+) -> None:
+    (tmp_path / "x.json").write_text(json.dumps({**TRACE.to_json(), **change}))
+    with pytest.raises(UsageError, match=r"x\.json: ") as refused:
+        read_trace(tmp_path / "x.json")
+    assert said in str(refused.value)
+    assert "\n" not in str(refused.value)
+
+
 def test_the_first_event_that_differs_is_named_by_its_position() -> None:
     assert first_difference(HISTORY, HISTORY) is None
     assert first_difference(HISTORY, HISTORY[:1]) == 1

@@ -1,6 +1,8 @@
 import json
 from dataclasses import fields
+from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -17,7 +19,7 @@ SENDINGS = st.builds(
 )
 CASES = st.builds(
     Case,
-    sendings=st.lists(SENDINGS, max_size=3).map(tuple),
+    sendings=st.lists(SENDINGS, min_size=1, max_size=3).map(tuple),
     functions=st.integers(1, 4),
     hop_ms=st.tuples(st.integers(1, 5), st.integers(6, 600)),
     outages_ms=st.lists(st.tuples(st.integers(0, 5), st.integers(6, 9)), max_size=2).map(tuple),
@@ -37,3 +39,35 @@ def test_a_case_survives_being_written_down(case: Case) -> None:
 
 def test_what_is_at_its_default_is_not_written() -> None:
     assert Case(sendings=()).to_json() == {"sendings": []}
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"functions": -1}, "functions is -1, not 1 to 1,000"),
+        ({"functions": 0}, "functions is 0,"),
+        ({"functions": 1_001}, "functions is 1001,"),
+        ({"functions": True}, "functions is true,"),
+        ({"hop_ms": [600, 1]}, "hop_ms is [600, 1], not a least and a most of 0 or more"),
+        ({"hop_ms": 5}, "hop_ms is 5,"),
+        ({"processor_ms": [-5, 10]}, "processor_ms is [-5, 10],"),
+        ({"processor_ms": [1, 2, 3]}, "processor_ms is [1, 2, 3],"),
+        ({"outages_ms": [[9, 1]]}, "outages_ms is [[9, 1]], not a list of pairs"),
+        ({"sendings": []}, "sendings is empty"),
+        ({"sendings": [{"at_ms": -1, "message_id": "a", "text": "hi", "label": "m1"}]}, "sendings[0] has a time"),
+        ({"sendings": [{"at_ms": 0, "message_id": "a", "text": 7, "label": "m1"}]}, "sendings[0] has a name"),
+        ({"fault_budget": -1}, "fault_budget is -1,"),
+        ({"holds_max": "2"}, 'holds_max is "2",'),
+        ({"instants_ms": ["soon"]}, 'instants_ms is ["soon"],'),
+        ({"faults": ["lightning"]}, 'faults is ["lightning"], not a list of kinds'),
+        ({"fault_rate": 2}, "fault_rate is 2,"),
+        ({"judged": 7}, "judged is 7,"),
+        ({"rollout_from": {}}, "rollout_from is {},"),
+        ({"cluster": "no"}, 'cluster is "no", not true or false'),
+    ],
+)
+def test_a_case_of_which_no_run_could_be_made_is_refused_by_its_field(change: dict[str, Any], said: str) -> None:
+    plain = {"sendings": [{"at_ms": 0, "message_id": "a", "text": "hi", "label": "m1"}]}
+    with pytest.raises(ValueError, match=r"^case") as refused:
+        Case.from_json({**plain, **change})
+    assert str(refused.value).startswith(f"case.{said}")
