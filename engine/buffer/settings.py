@@ -146,7 +146,7 @@ def _checked(cls: type[Settings], values: dict[str, Any]) -> Settings:
     for name in values:
         if name not in Settings.model_fields:
             near = difflib.get_close_matches(name, Settings.model_fields, n=1)
-            hint = f"did you mean {near[0].upper()}?" if near else "see the README for the names"
+            hint = f"did you mean {near[0].upper()}?" if near else "see docs/settings.md for the names"
             raise UsageError(f"unknown setting {name.upper()}: {hint}")
     try:
         return cls(**values)
