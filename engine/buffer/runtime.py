@@ -140,7 +140,7 @@ class Runtime:
     async def _post_batch(
         self, call: str, conversation: Conversation, messages: Sequence[Message], key: str | None, fence: int | None
     ) -> None:
-        headers = {"X-Request-Id": call}
+        headers = {"Content-Type": "application/json", "X-Request-Id": call}
         if key is not None:
             headers["Idempotency-Key"] = header_text(key)
         if fence is not None:

@@ -3,7 +3,7 @@
 import difflib
 import os
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from pydantic import AfterValidator, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
@@ -65,8 +65,6 @@ class Settings(BaseSettings):
     sweep_concurrency: Positive = 64
     #: Whether `lease` takes over the unprocessed buffers that a rollout finds in the plan's format.
     adopt_plan_buffers: bool = True
-    #: What an in-doubt effect becomes: done again (`at_least_once`) or left (`at_most_once`).
-    in_doubt_policy: Literal["at_least_once", "at_most_once"] = "at_least_once"
     #: How long `bufferproof track` knows a message's steps after the last one.
     track_ttl_seconds: Positive = 86_400
     #: Webhook calls of one person that are worked on at a time; more wait in order, so that no burst takes every connection.
@@ -157,7 +155,7 @@ def _checked(cls: type[Settings], values: dict[str, Any]) -> Settings:
     for name in values:
         if name not in Settings.model_fields:
             near = difflib.get_close_matches(name, Settings.model_fields, n=1)
-            hint = f"did you mean {near[0].upper()}?" if near else "see the README for the names"
+            hint = f"did you mean {near[0].upper()}?" if near else "see docs/settings.md for the names"
             raise UsageError(f"unknown setting {name.upper()}: {hint}")
     try:
         return cls(**values)
