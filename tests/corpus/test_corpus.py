@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from scenarios.corpus import check, files_of
-from scenarios.corpus.filling import wanted
+from scenarios.corpus.filling import missing
 
 FOLDER = Path(__file__).parent
 
@@ -24,5 +24,4 @@ def test_a_failure_worth_keeping_is_still_there(path: Path) -> None:
 
 
 def test_the_corpus_has_every_known_race_of_the_plan_and_every_field_design() -> None:
-    missing = [each.name for each in wanted() if not (FOLDER / each.name).is_file()]
-    assert not missing, "add them: python -m scenarios.corpus fill tests/corpus"
+    assert not [each.name for each in missing(FOLDER)], "add them: python -m scenarios.corpus fill tests/corpus"
