@@ -6,6 +6,8 @@ from functools import cache
 from importlib import resources
 from typing import Any
 
+from engine.verification import RACES
+
 
 @dataclass(frozen=True, slots=True)
 class Difference:
@@ -29,6 +31,8 @@ class Difference:
 
 #: A violation in at least this share of the runs is certain to be found again under any seed; a rarer one is allowed.
 CERTAIN_SHARE = 0.05
+#: Causes that are races; what is late because it is lost has a cause, too.
+_RACES = frozenset(race.name for race in RACES)
 
 
 @cache
@@ -85,7 +89,9 @@ def written_down(rows: list[dict[str, Any]]) -> dict[str, Any]:
             entry = {
                 "certain": row["violations"] >= CERTAIN_SHARE * row["applicable_runs"],
                 "races": sorted(row["cause_runs"]),
-                "certain_races": sorted(c for c, n in row["cause_runs"].items() if n >= CERTAIN_SHARE * row["runs"]),
+                "certain_races": sorted(
+                    c for c, n in row["cause_runs"].items() if c in _RACES and n >= CERTAIN_SHARE * row["runs"]
+                ),
             }
             scenarios = violated.setdefault(row["strategy"], {})
             scenarios.setdefault(row["scenario"], {})[row["invariant"]] = entry

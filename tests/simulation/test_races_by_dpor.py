@@ -3,6 +3,7 @@
 import pytest
 
 from engine.exploration import TreeWalk
+from engine.verification import RACES
 from scenarios.batch import Plan
 from scenarios.expectations import known_verdicts
 from scenarios.search import run_slice
@@ -49,6 +50,10 @@ NOT_FOUND = {
     ("lock", "done_but_not_known"),
     ("lock", "stale_release"),
     ("lua", "arrived_during_processing"),
+    # An hour's campaign found these; `dpor` has not been sent for them. The first is that of `lua`'s functions beside it.
+    ("lock", "lost_after_claim"),
+    ("lua", "failed_and_marked"),
+    ("lua", "unmarked_after_error"),
 }
 
 
@@ -59,6 +64,7 @@ def test_every_known_race_is_looked_for() -> None:
         for scenario in known_verdicts()[strategy].values()
         for entry in scenario.values()
         for race in entry["races"]
+        if race in {each.name for each in RACES}
     }
     looked_for = {(strategy, race) for strategy, race, *_ in FOUND}
     assert known == looked_for | NOT_FOUND
