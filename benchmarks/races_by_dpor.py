@@ -17,7 +17,7 @@ from rich.console import Console
 from rich.table import Table
 
 from engine.exploration import Abandoned, Dpor
-from engine.verification import RACES, judge
+from engine.verification import judge
 from scenarios.batch import Plan
 from scenarios.catalogue import SCENARIOS
 from scenarios.expectations import known_verdicts
@@ -42,10 +42,6 @@ def first_runs(strategy: str, scenario: str, runs: int) -> dict[str, Any]:
     return {"found": found, "runs": walk.complete, "exhausted": walk.finished or case is None}
 
 
-#: Causes that are races: what is late because it is lost has a cause, too.
-RACE_NAMES = frozenset(race.name for race in RACES)
-
-
 def known_races(strategy: str) -> set[str]:
     """The races that the reviewed file of known verdicts has for a design."""
     return {
@@ -53,7 +49,6 @@ def known_races(strategy: str) -> set[str]:
         for scenario in known_verdicts()[strategy].values()
         for entry in scenario.values()
         for race in entry["races"]
-        if race in RACE_NAMES
     }
 
 

@@ -56,9 +56,9 @@ def build(results: Results, out: Path, progress: Progress | None = None) -> Writ
 
 #: What the built-in designs are, for whoever sees their names for the first time.
 _DESIGNS = {
-    "are steps of a repair plan": ("baseline", "lock", "lua"),
-    "is the lock done well": ("fenced_lock",),
-    "is this project's own": ("lease",),
+    "steps of a repair plan": ("baseline", "lock", "lua"),
+    "the lock done well": ("fenced_lock",),
+    "this project's own": ("lease",),
 }
 
 
@@ -66,11 +66,11 @@ def lead_of(results: Results) -> str:
     """The sentences under the headline: what ran, and what a verdict is worth."""
     names = {str(row["strategy"]) for file in results.files for row in _rows(file.document) if row.get("strategy")}
     known = [
-        f"{listed([f'`{name}`' for name in there])} {what if len(there) > 1 else what.replace('are steps', 'is a step')}"
+        f"{listed([f'`{name}`' for name in there])}: {what}"
         for what, those in _DESIGNS.items()
         if (there := [name for name in those if name in names])
     ]
-    told = f" ({', '.join(known)})" if known else ""
+    told = f" ({'; '.join(known)})" if known else ""
     ran = f"{counted(len(names), 'design')} of such a buffer{told} ran" if names else "such buffers ran"
     return (
         f"Chat bots collect a burst of short messages in Redis and answer once. Here {ran}, as production runs them, in simulated "

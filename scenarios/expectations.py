@@ -6,7 +6,7 @@ from functools import cache
 from importlib import resources
 from typing import Any
 
-from engine.verification import RACES
+from engine.verification import RACE_NAMES
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,8 +31,6 @@ class Difference:
 
 #: A violation in at least this share of the runs is certain to be found again under any seed; a rarer one is allowed.
 CERTAIN_SHARE = 0.05
-#: Causes that are races; what is late because it is lost has a cause, too.
-_RACES = frozenset(race.name for race in RACES)
 
 
 @cache
@@ -86,12 +84,11 @@ def written_down(rows: list[dict[str, Any]]) -> dict[str, Any]:
     violated: dict[str, Any] = {}
     for row in rows:
         if row["verdict"] == "violated":
+            races = {cause: count for cause, count in row["cause_runs"].items() if cause in RACE_NAMES}
             entry = {
                 "certain": row["violations"] >= CERTAIN_SHARE * row["applicable_runs"],
-                "races": sorted(row["cause_runs"]),
-                "certain_races": sorted(
-                    c for c, n in row["cause_runs"].items() if c in _RACES and n >= CERTAIN_SHARE * row["runs"]
-                ),
+                "races": sorted(races),
+                "certain_races": sorted(race for race, count in races.items() if count >= CERTAIN_SHARE * row["runs"]),
             }
             scenarios = violated.setdefault(row["strategy"], {})
             scenarios.setdefault(row["scenario"], {})[row["invariant"]] = entry

@@ -49,11 +49,10 @@ def explained(violation: Violation, told: Told) -> Violation:
         return violation
     words, events = found
     # Where it was says more than that it was accepted, and that the run ended.
-    least = (len(told.run.history) - 1, violation.events[0])
+    least = (violation.events[0], len(told.run.history) - 1)
     others = [event for event in violation.events if event not in least and event not in events]
-    conflicting = [*others, *events, violation.events[0], least[0]][
-        : max(2, min(_EVENTS_MAX, len(events) + len(others)))
-    ]
+    conflicting = [*others, *events][:_EVENTS_MAX] if len(events) < _EVENTS_MAX else list(events)
+    conflicting += least[: max(0, 2 - len(conflicting))]
     return replace(
         violation, explanation=f"{violation.explanation}: {words}", events=tuple(sorted(dict.fromkeys(conflicting)))
     )
@@ -117,11 +116,10 @@ def _doubled(facts: Facts, message: Sent, keys: Changes) -> Found | None:
     handovers = [h for effect in effects for h in message.handovers if h.effect == effect]
     if len(handovers) != 2 or not there or message.received is None or there[0].begun < message.received:
         return None
-    one, other = (_source(facts, handover, keys) for handover in handovers)
-    reads = sorted({read for handover in handovers for read in _sources(facts, handover, keys)})
-    if (one is None or other is None) and len(reads) == len(handovers):
-        one, other = reads  # which was for which of the two changes nothing
-    if one is None or other is None:
+    sources = [_sources(facts, handover, keys) for handover in handovers]
+    reads = sorted({read for found in sources for read in found})
+    # Two reads, or one for each: which of two was for which hand-over changes nothing.
+    if not all(sources) or len(reads) > len(handovers):
         stay = max(
             (each for each in there if each.begun < handovers[0].sent), key=lambda each: each.begun, default=None
         )
@@ -129,6 +127,7 @@ def _doubled(facts: Facts, message: Sent, keys: Changes) -> Found | None:
             return None
         until = "to the end" if stay.ended is None else f"until {_step(facts, stay.ended)}"
         return f"it stood in {_places(stay)} from {facts.at(stay.begun)} {until}", (stay.begun, *effects)
+    one, other = reads[0], reads[-1]
     if one == other:
         return f"{_step(facts, one)} gave it out for both", (one, *effects)
     words = f"it was given out by {_step(facts, one)} and by {_step(facts, other)}"

@@ -14,7 +14,7 @@ ROWS = 14
 #: As wide as a window usually is.
 WIDTH = 118
 _TIME = 11
-_FUNCTION_MAX, _FUNCTION_MIN = 32, 18
+_FUNCTION_MAX, _FUNCTION_MIN = 32, 12
 _REDIS_MAX, _REDIS_MIN = 38, 22
 _PROCESSOR = 18
 
@@ -48,13 +48,9 @@ def text(diagram: Diagram, *, rows_max: int = ROWS, width: int = WIDTH) -> str:
 
 def _programming_errors(diagram: Diagram) -> list[str]:
     """Errors of the design's own code, in full: a column would cut them, and no schedule explains them."""
-    found = [row.words for row in diagram.rows if row.words.startswith("✗ ")]
-    own = [
-        words
-        for words in found
-        if (name := re.search(r"(\w+): ", words.partition(": ")[2] + ": ")) and _is_own(name[1])
-    ]
-    return list(dict.fromkeys(words.removeprefix("✗ ") for words in own))[:2]
+    errors = [(words, re.match(r"✗ (?:\w+: )?(\w+): ", words)) for words in (row.words for row in diagram.rows)]
+    own = [words.removeprefix("✗ ") for words, name in errors if name is not None and _is_own(name[1])]
+    return list(dict.fromkeys(own))[:2]
 
 
 def _is_own(name: str) -> bool:

@@ -8,6 +8,7 @@ from typing import Any
 from engine.buffer.catalogue import BUILT_IN
 from engine.buffer.files import write_whole
 from engine.simulation.case import DAGGER_FAULTS
+from engine.verification import RACE_NAMES
 from scenarios.campaign.store import Store
 from scenarios.catalogue import SCENARIOS
 from scenarios.corpus import is_kept, keep, kept_in
@@ -120,7 +121,7 @@ def _failures(store: Store) -> list[dict[str, Any]]:
                 "folded": folded,
                 "batches": seen[strategy, invariant, cause][0],
                 "new": _is_new(plan, invariant),
-                "new_race": bool(cause) and strategy in BUILT_IN and cause not in _races_of(strategy),
+                "new_race": cause in RACE_NAMES and strategy in BUILT_IN and cause not in _races_of(strategy),
                 "trace": trace_name(strategy, scenario, invariant, cause, identity),
             }
         )

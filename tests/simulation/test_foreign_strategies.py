@@ -140,12 +140,12 @@ dedupe:MarksFirst fault_request_lost no_loss
 dedupe:ArmsAfterwards marker_before_lock no_loss
 claims:FenceIsRandom next_burst no_loss
 claims:LeaseShorterThanTheWork during_processing no_duplicate
-claims:SettlesWithoutAToken steady_failures no_leak
+claims:SettlesWithoutAToken steady_failures no_loss
 claims:FlightEnds fault_crash no_leak
 claims:PopsTheDue fault_crash no_loss
 payloads:ComposesTexts odd_messages integrity
 payloads:JoinsBlanks odd_messages integrity
-naive:ReadThenDelete retry no_loss
+naive:ReadThenDelete boundary no_loss
 naive:LockForEver fault_crash available
 naive:EveryoneDelivers boundary no_duplicate
 naive:WaitsForEver boundary available

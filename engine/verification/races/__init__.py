@@ -8,7 +8,10 @@ from engine.verification.races.match import Race, RaceMatch
 from engine.verification.races.plan import RACES
 from engine.verification.races.scene import Scene
 
-__all__ = ["RACES", "Race", "RaceMatch", "find_races", "matches_in"]
+__all__ = ["RACES", "RACE_NAMES", "Race", "RaceMatch", "find_races", "matches_in"]
+
+#: The names of all races: what else is a violation's cause (`loss`, of what is late because it is lost) is none.
+RACE_NAMES = frozenset(race.name for race in RACES)
 
 
 def find_races(history: History) -> list[RaceMatch]:

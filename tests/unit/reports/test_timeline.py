@@ -33,6 +33,19 @@ def test_what_is_sent_again_under_another_label_is_told_to_be_the_same_message()
     assert "m9, m1 again" in timeline([*LOSS[:2], again, *LOSS[2:]], events=[1, 2])
 
 
+def test_an_error_of_the_design_itself_stands_in_full_and_one_of_the_world_does_not() -> None:
+    error = "TypeError: unsupported operand type(s) for *: 'datetime.datetime' and 'int'"
+    own = {"t": 1_020, "event": "tick.failed", "function": "f1", "error": error}
+    world = {
+        "t": 1_030,
+        "event": "tick.failed",
+        "function": "f1",
+        "error": "ConnectionError: Connection closed by server.",
+    }
+    lines = timeline([*LOSS[:3], own, own, world, *LOSS[3:]]).splitlines()
+    assert [line for line in lines if line.startswith("  ✗")] == [f"  ✗ tick: {error}"]
+
+
 def test_the_steps_in_conflict_are_marked_and_no_others() -> None:
     marked = [line for line in body(timeline(LOSS, events=[READ, LATE_ADD, MARK])) if line[1] == "►"]
     assert [line[2:].split()[0] for line in marked] == ["9.020", "9.120", "12.010"]

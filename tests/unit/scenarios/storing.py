@@ -68,3 +68,24 @@ class KnowsIds(ThinksOnce):
         if await self.runtime.redis.getset("last", message.text) == message.text.encode():
             return Receipt()
         return await super().receive(message)
+
+
+class PutsBack(ThinksOnce):
+    """Takes the list away before it hands over, puts it back although that went well, and begins again under another key."""
+
+    async def later(self, conversation: Conversation) -> None:
+        """Pop, hand over, push, twice."""
+        await self.runtime.sleep(8)
+        for attempt in range(2):
+            payload: Any = await self.runtime.redis.lpop("list")
+            await self.runtime.hand_over([self.unpack(payload, conversation)], key=f"attempt-{attempt}")
+            await self.runtime.redis.rpush("list", payload)
+
+
+class LetsItEnd(ThinksOnce):
+    """A TTL shorter than the delay, and nobody who comes."""
+
+    async def receive(self, message: Message) -> Receipt:
+        """Stored for five seconds."""
+        await self.runtime.redis.set("list", self.pack(message), ex=5)
+        return Receipt()

@@ -15,7 +15,7 @@ from scenarios.running import violations_of
 from scenarios.selection import find_strategy
 from scenarios.told import tell_in_order
 from scenarios.whereabouts import Stay, explained, stays
-from tests.unit.scenarios.storing import KnowsIds, Pickles, Thinks, ThinksOnce
+from tests.unit.scenarios.storing import KnowsIds, LetsItEnd, Pickles, PutsBack, Thinks, ThinksOnce
 
 
 def explanation(
@@ -122,6 +122,19 @@ def test_a_count_is_no_read() -> None:
 def test_which_of_several_equal_reads_it_was_is_not_said() -> None:
     said = last_words(Thinks, (0, "text one"), (0, "text two"), (1_000, "text three"), invariant="no_duplicate")
     assert said.endswith(": it stood in list from 0.000 s until f1's DEL at 10.500 s")
+
+
+def test_a_message_that_was_put_back_is_said_to_have_been() -> None:
+    violation, events = explain(PutsBack, [(0, "text one")], "no_duplicate")
+    assert "it was given out by f1's LPOP at 8.000 s and by f1's LPOP at 9.000 s" in violation.explanation
+    assert violation.explanation.endswith("f1's RPUSH at 9.000 s had put it back")
+    assert events == ["LPOP", "RPUSH", "LPOP", "handover.effect"]
+
+
+def test_a_message_whose_time_ended_is_said_to_have_stood_until_then() -> None:
+    assert (
+        last_words(LetsItEnd, (0, "text one")) == ": it stood in list from 0.000 s, and stood there until its TTL ended"
+    )
 
 
 def test_a_set_of_ids_is_not_where_a_message_stands() -> None:

@@ -344,6 +344,15 @@ def test_the_race_names_the_violation_that_it_explains(name: str) -> None:
     assert name in causes
 
 
+def test_a_batch_in_order_is_not_sorted_by_clocks_that_are_apart() -> None:
+    paper = Paper()
+    paper.event(0, "fault", kind="clock_skew", actor="f2")
+    paper.message("m1", function="f1")
+    paper.message("m2", 100, function="f2")
+    paper.hand_over("m1 m2", 8_030)
+    assert "sorted_by_skewed_clocks" not in {match.race for match in find_races(paper.end())}
+
+
 def test_the_sentence_of_the_central_race() -> None:
     judgement = judged(arrived_during_processing(has_it=True).end(), "no_loss")
     assert judgement.verdict is Verdict.VIOLATED

@@ -251,6 +251,16 @@ def test_only_a_batch_given_up_before_the_next_is_exempt(given_up: int, verdict:
 # isolation and integrity
 
 
+def test_another_text_under_a_known_id_is_said_to_have_been_sent_again() -> None:
+    paper = Paper()
+    paper.message("m1", text="one")
+    paper.message("m2", 1_000, id=paper.batch("m1")[0]["id"], text="two")
+    changed = [{**paper.batch("m1")[0], "text": "two"}]
+    paper.hand_over("m1", 8_010, messages=changed)
+    (violation,) = judged(paper.end(), "integrity").violations
+    assert violation.explanation.endswith('as "two", with which it was sent again at 1.000 s: the first counts')
+
+
 def test_the_payload_of_another_conversation_under_a_shared_id_is_foreign() -> None:
     paper = Paper()
     paper.message("m1", id="x", text="mine", conversation=("bot", "1"))
