@@ -17,7 +17,7 @@ from rich.console import Console
 from rich.table import Table
 
 from engine.exploration import Abandoned, Dpor
-from engine.verification import judge
+from engine.verification import RACE_NAMES, judge
 from scenarios.batch import Plan
 from scenarios.catalogue import SCENARIOS
 from scenarios.expectations import known_verdicts
@@ -38,7 +38,7 @@ def first_runs(strategy: str, scenario: str, runs: int) -> dict[str, Any]:
         except Abandoned:
             continue
         for violation in violations_of(judge(run.history)):
-            found.setdefault(violation.cause or f"({violation.invariant})", walk.complete)
+            found.setdefault(violation.cause or violation.invariant, walk.complete)
     return {"found": found, "runs": walk.complete, "exhausted": walk.finished or case is None}
 
 
@@ -60,7 +60,7 @@ def table(strategies: list[str], searched: dict[str, dict[str, Any]]) -> Table:
         for key, result in searched.items():
             design, scenario = key.split(" ")
             for race, run in result["found"].items():
-                if design == strategy and not race.startswith("(") and (run, scenario) < best.get(race, (run + 1, "")):
+                if design == strategy and race in RACE_NAMES and (run, scenario) < best.get(race, (run + 1, "")):
                     best[race] = (run, scenario)
         for race, (run, scenario) in sorted(best.items()):
             result = searched[f"{strategy} {scenario}"]

@@ -99,12 +99,16 @@ class Delivery:
 
     def served(self, handover: HandOver) -> bool:
         """Whether a hand-over was begun by a function while it served this call."""
+        return self.served_until(handover, handover.sent + 1) is not None
+
+    def served_until(self, handover: HandOver, unanswered: int) -> int | None:
+        """Where the function that began a hand-over while it served this call answered it; None: it did not serve this call."""
         for arrived, function in self.arrivals:
             if function == handover.function and arrived < handover.sent:
-                end = next((index for index, name in self.answers if name == function and index > arrived), None)
-                if end is None or handover.sent < end:
-                    return True
-        return False
+                end = next((index for index, name in self.answers if name == function and index > arrived), unanswered)
+                if handover.sent < end:
+                    return end
+        return None
 
 
 @dataclass(slots=True, eq=False)

@@ -93,15 +93,6 @@ SCENARIOS = (
         holds_until_ms=2_600,
     ),
     _small(
-        "small_overtaken",
-        "a message when the lock of the first one's slow add has run out; 1 hop of that held",
-        (0, 2_500),
-        hop_ms=(1, 2_500),
-        instants_ms=(2_500,),
-        holds_max=1,
-        holds_until_ms=1,
-    ),
-    _small(
         "small_unlocked",
         "2 messages at once, with the plan's lock switched off; no fault",
         (0, 0),
@@ -118,6 +109,12 @@ SCENARIOS = (
     _small("small_hold", "2 messages at the boundary, 1 hop held", (0, 8_000), holds_max=1, holds_until_ms=9_100),
     _small("small_ttl", "a buffer that lives less long than it waits", (0,), settings={"BUFFER_TTL_SECONDS": 7}),
     _small("small_stall", "2 messages, a hop that stalls longer than a lock lives", (0, 500), **_one_fault("stall")),
+    _small(
+        "small_given_up",
+        "2 messages, the second as the first one's function gives up a hop that stalls",
+        (0, 5_000),
+        **_one_fault("stall", before_ms=4_000),
+    ),
     _small(
         "small_restart",
         "2 messages, the second after the first is handed over; Redis restarts",

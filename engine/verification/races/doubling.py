@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from engine.verification.races.match import Found
-from engine.verification.races.scene import Scene, buffer_key, over
+from engine.verification.races.scene import Scene, buffer_key
 
 
 def read_twice(scene: Scene) -> Iterator[Found]:
@@ -11,8 +11,7 @@ def read_twice(scene: Scene) -> Iterator[Found]:
     for names, talk in scene.facts.talks.items():
         key = buffer_key(names)
         for first, second in zip(talk.handovers, talk.handovers[1:], strict=False):
-            ended = over(first)
-            mark = scene.first_write(key, first.function, ended) if ended is not None else None
+            mark = scene.mark(first)
             read = scene.last_read(key, second.function, second.sent)
             if read is None or scene.name(read) != "GET" or (mark is not None and read > mark):
                 continue
@@ -37,11 +36,12 @@ def repeat_not_recognised(scene: Scene) -> Iterator[Found]:
 def done_but_not_known(scene: Scene) -> Iterator[Found]:
     """The processor was done and the caller did not learn it."""
     for message in scene.facts.messages.values():
-        for batch in message.handovers:
-            if len(message.effects) > 1 and batch.effect is not None and batch.failed is not None:
+        for batch in message.handovers if message.effects else ():
+            again, failed = message.effects[-1][0], batch.failed
+            if batch.effect is not None and failed is not None and again > failed:
                 told = (
                     f"the processor was done with {message.label} at {scene.at(batch.effect)}, its caller saw an error at"
-                    f" {scene.at(batch.failed)}, and without a key it was done again at {scene.at(message.effects[-1][0])}"
+                    f" {scene.at(failed)}, and without a key it was done again at {scene.at(again)}"
                 )
-                yield told, (batch.effect, batch.failed, message.effects[-1][0]), (message.label,)
+                yield told, (batch.effect, failed, again), (message.label,)
                 break

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from engine.verification.races.match import Found
-from engine.verification.races.scene import Scene, buffer_key, over
+from engine.verification.races.scene import Scene, buffer_key
 from engine.verification.records import Names, listed
 
 
@@ -14,12 +14,8 @@ def arrived_during_processing(scene: Scene) -> Iterator[Found]:
         if appended is None:
             continue
         for batch in scene.batches(message.conversation):
-            read = scene.last_read(key, batch.function, batch.sent)
-            ended = over(batch)
-            if read is None or ended is None or message in batch.members:
-                continue
-            mark = scene.first_write(key, batch.function, ended)
-            if mark is not None and read < appended < mark:
+            read, mark = scene.last_read(key, batch.function, batch.sent), scene.mark(batch)
+            if read is not None and mark is not None and message not in batch.members and read < appended < mark:
                 told = (
                     f"{message.label} was appended at {scene.at(appended)}, after the batch was read at {scene.at(read)} "
                     f"and before it was marked at {scene.at(mark)}: never handed over"
@@ -32,10 +28,10 @@ def overwritten(scene: Scene) -> Iterator[Found]:
     """A lost update: another function read before the message was written, and wrote after."""
     for message in scene.facts.lost:
         key, appended = buffer_key(message.conversation), scene.appended(message)
-        if appended is None or scene.name(appended) not in ("SETEX", "PSETEX", "SET"):
+        if appended is None:
             continue
         for index in scene.of_key(key, writes=True):
-            if index <= appended:
+            if index <= appended or scene.name(index) not in ("SETEX", "PSETEX", "SET"):
                 continue
             read = scene.last_read(key, scene.by(index), index)
             if read is not None and read < appended:
@@ -50,12 +46,9 @@ def overwritten(scene: Scene) -> Iterator[Found]:
 def failed_and_marked(scene: Scene) -> Iterator[Found]:
     """The processor fails, and the buffer is marked processed all the same."""
     for message in scene.facts.lost:
-        key = buffer_key(message.conversation)
         for batch in scene.batches(message.conversation):
-            if message not in batch.members or batch.failed is None:
-                continue
-            mark = scene.first_write(key, batch.function, batch.failed)
-            if mark is not None:
+            mark = scene.mark(batch)
+            if message in batch.members and batch.failed is not None and mark is not None:
                 told = (
                     f"the processor failed with {message.label} at {scene.at(batch.failed)}, and the buffer was marked "
                     f"processed all the same at {scene.at(mark)}"
@@ -184,16 +177,11 @@ def unmarked_after_error(scene: Scene) -> Iterator[Found]:
     for message in scene.facts.lost:
         appended = scene.appended(message)
         for batch in scene.batches(message.conversation):
-            ended = over(batch)
-            if ended is None or appended is None or message in batch.members:
+            if appended is None or appended < batch.sent or message in batch.members:
                 continue
-            error = next(
-                (i for i, e in scene.events("redis.failed") if i > ended and e["function"] == batch.function), None
-            )
-            answer = next(
-                (i for i, e in scene.events("delivery.answered") if i > ended and e["function"] == batch.function), None
-            )
-            if error is not None and answer is not None and error < answer and appended > batch.sent:
+            where, failed = scene.marking(batch), scene.events("redis.failed")
+            error = next((i for i, e in failed if i in where and e["function"] == batch.function), None)
+            if error is not None:
                 told = (
                     f"{batch.function} could not mark the batch that it had handed over at {scene.at(batch.sent)}: an error at "
                     f"{scene.at(error)}; {message.label} went into that old buffer at {scene.at(appended)}, for which nobody "

@@ -42,6 +42,8 @@ def lost_after_claim(scene: Scene) -> Iterator[Found]:
                 if i > claim and e["function"] == scene.by(claim)
             )
             what, at = f"before {scene.by(claim)} was cut off", next(gone, -1)
+            if any(b.function == scene.by(claim) and claim < b.sent < at for b in scene.batches(message.conversation)):
+                continue  # what was claimed was handed over, and this message was not in it
         else:
             continue
         if at < 0:

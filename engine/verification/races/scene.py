@@ -71,6 +71,23 @@ class Scene:
         """The hand-overs of a conversation."""
         return self.facts.talk(names).handovers
 
+    def marking(self, batch: HandOver) -> range:
+        """Where a batch's function could mark it: from the end of its hand-over to the answer to the delivery it began in.
+
+        Empty where the hand-over did not end, or belongs to no delivery: a function that falls back marks nothing.
+        """
+        ended, deliveries = over(batch), self.facts.talk(batch.conversation).deliveries
+        answers = (each.served_until(batch, len(self.history)) for each in deliveries)
+        answered = next((index for index in answers if index is not None), 0)
+        return range(0) if ended is None else range(ended + 1, answered)
+
+    def mark(self, batch: HandOver) -> int | None:
+        """A batch's function's first write of its buffer after the hand-over, for the same delivery: no add of its own."""
+        where, writes = self.marking(batch), self.of_key(buffer_key(batch.conversation), writes=True)
+        found = [i for i in writes if i in where and self.by(i) == batch.function]
+        adds = {self.appended(message) for message in self.facts.talk(batch.conversation).messages} if found else set()
+        return next((i for i in found if i not in adds), None)
+
     def events(self, *kinds: str) -> Iterator[tuple[int, Event]]:
         """Events of these kinds with their positions."""
         for index, event in enumerate(self.history):
