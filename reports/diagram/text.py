@@ -25,8 +25,11 @@ def text(diagram: Diagram, *, rows_max: int = ROWS, width: int = WIDTH) -> str:
     functions = [lane for lane in shown.lanes if lane not in (USERS, REDIS, PROCESSOR)]
     widths = _widths(shown, functions, width)
     columns = [*functions, REDIS, PROCESSOR]
-    left_out = f"⋮ {shown.skipped} lesser steps left out" if shown.skipped else ""
-    out = [_line("  ", "time", {name: name for name in columns}, widths) + (f"  {left_out}" if left_out else "")]
+    head = _line("  ", "time", {name: name for name in columns}, widths)
+    if shown.skipped:
+        said = f"{head}  ⋮ {shown.skipped} lesser steps left out"
+        head = said if len(said) <= width else f"{head}  {_left_out(shown)}"
+    out = [head]
     for row in shown.rows:
         # What concerns the users is said in the last column: there it meets the effects.
         column = row.lane if row.lane in widths else PROCESSOR
@@ -58,6 +61,10 @@ def _is_own(name: str) -> bool:
     return isinstance(kind, type) and issubclass(kind, Exception) and not issubclass(kind, OSError)
 
 
+def _left_out(shown: Diagram) -> str:
+    return f"⋮ {shown.skipped} left out"
+
+
 def _widths(shown: Diagram, functions: Sequence[str], width: int) -> dict[str, int]:
     """Columns as wide as what they hold, and narrower where there are many functions."""
     needed = {lane: max([len(r.words) for r in shown.rows if r.lane == lane], default=0) for lane in shown.lanes}
@@ -66,7 +73,9 @@ def _widths(shown: Diagram, functions: Sequence[str], width: int) -> dict[str, i
     widths = {name: min(max(needed[name], 4), _FUNCTION_MAX) for name in functions}
     widths[REDIS] = min(max(results, needed.get(REDIS, 0), 5), _REDIS_MAX)
     widths[PROCESSOR] = min(max(last, 9), _PROCESSOR)
-    while _TIME + sum(widths.values()) + 2 * len(widths) > width:
+    # The head says in the last column how much is left out, beside that column's name.
+    beside = max(0, len(PROCESSOR) + 2 + len(_left_out(shown)) - widths[PROCESSOR]) if shown.skipped else 0
+    while _TIME + sum(widths.values()) + 2 * len(widths) + beside > width:
         widest = max(widths, key=lambda name: widths[name])
         if widths[widest] <= _FUNCTION_MIN:
             break
