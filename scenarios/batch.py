@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from engine.exploration import EVEN, Sampler, Shares, group_start
+from engine.exploration import Sampler, Shares, group_start
 from engine.simulation.case import Case
 from engine.verification import Verdict, judge
 from scenarios.running import Run, run_case
@@ -159,7 +159,7 @@ def run_batch(
     start: int,
     stop: int,
     observe: Callable[[list[dict[str, Any]]], None] | None = None,
-    shares: Shares = EVEN,
+    shares: Shares | None = None,
 ) -> Tally:
     """Run the runs `start..stop-1` of a plan. `observe` is called with every run's history."""
     strategy = find_strategy(plan.strategy)

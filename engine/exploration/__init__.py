@@ -4,7 +4,7 @@ from engine.exploration.dpor import Dpor
 from engine.exploration.exhaustive import Exhaustive
 from engine.exploration.independence import conflict
 from engine.exploration.pct import Pct
-from engine.exploration.portfolio import DIRECTED, EVEN, ROUND, Portfolio, Shares, policy_of, shares_after
+from engine.exploration.portfolio import DIRECTED, ROUND, Portfolio, Shares, policy_of, shares_after
 from engine.exploration.pos import Pos
 from engine.exploration.probing import GROUP
 from engine.exploration.random_walk import RandomWalk
@@ -19,7 +19,6 @@ SEARCHES: dict[str, type[TreeWalk]] = {"exhaustive": Exhaustive, "dpor": Dpor}
 
 __all__ = [
     "DIRECTED",
-    "EVEN",
     "GROUP",
     "ROUND",
     "SAMPLED",

@@ -1,9 +1,10 @@
-"""The policy `portfolio`, the default: half of the runs `timed` and `random`, half directed, most of these as what has found most.
+"""The policy `portfolio`, the default: it looks broadly first, and then aims at what that did not find.
 
-Runs come in units of `GROUP`. Even units alternate `timed` (even run numbers) and `random` (odd ones), each run with a case of its
-own; odd units are groups of one directed policy. How the odd units of a round are shared out depends on what was found in the
-rounds before it, which are closed by then: so a run depends on the seed, its number and closed results alone, never on how many
-processes there are or which of them is faster.
+Runs come in units of `GROUP`. In the first round every second unit alternates `timed` (even run numbers) and `random` (odd ones),
+each run with a case of its own; later every fourth. The other units are groups of one directed policy, in turn; later most of them
+as what has found most in the rounds before, and as `pct` as long as nothing was found: of the rare planted bugs it needs the
+fewest runs (`benchmarks/find.py`). Those rounds are closed by then: so a run depends on the seed, its number and closed results
+alone, never on how many processes there are or which of them is faster.
 """
 
 from collections.abc import Mapping
@@ -22,23 +23,34 @@ DIRECTED: dict[str, type[Probing]] = {"pct": Pct, "pos": Pos, "urw": Urw}
 ROUND = 100
 
 Shares = Mapping[str, int]
+#: While nothing was found: in the first round, and in later ones.
 EVEN: Shares = dict.fromkeys(DIRECTED, 1)
+AIMED: Shares = {"pct": 4, "pos": 1, "urw": 1}
 
 
-def shares_after(found: Mapping[str, int]) -> Shares:
-    """The shares of the directed policies, from how many runs of each have found something: nobody goes without."""
+def shares_after(found: Mapping[str, int]) -> Shares | None:
+    """The shares of the directed policies, from how many runs of each have found something: nobody goes without.
+
+    None: nothing was found.
+    """
     most = max((found.get(name, 0) for name in DIRECTED), default=0)
-    return EVEN if not most else {name: 1 + round(3 * found.get(name, 0) / most) for name in DIRECTED}
+    return None if not most else {name: 1 + round(3 * found.get(name, 0) / most) for name in DIRECTED}
 
 
-def policy_of(run: int, shares: Shares = EVEN) -> str:
+def policy_of(run: int, shares: Shares | None = None) -> str:
     """Which policy makes this run."""
-    unit = run // GROUP
-    if unit % 2 == 0:
+    unit, every = run // GROUP, 2 if run < ROUND else 4
+    if unit % every == 0:
         return "random" if run % 2 else "timed"
-    turns = [name for name, share in shares.items() for _ in range(share)]
+    turns = [name for name, share in _shares(run, shares).items() for _ in range(share)]
     # Spread: neighbours differ where they can.
-    return turns[(unit // 2) * _step(len(turns)) % len(turns)]
+    return turns[(unit - unit // every - 1) * _step(len(turns)) % len(turns)]
+
+
+def _shares(run: int, shares: Shares | None) -> Shares:
+    if shares is not None:
+        return shares
+    return EVEN if run < ROUND else AIMED
 
 
 def _step(count: int) -> int:
@@ -55,7 +67,7 @@ def _coprime(one: int, other: int) -> bool:
 class Portfolio:
     """Has a policy of each kind, and says whose turn it is."""
 
-    def __init__(self, seed: str, shares: Shares = EVEN) -> None:
+    def __init__(self, seed: str, shares: Shares | None = None) -> None:
         self._shares = shares
         self._policies: dict[str, Scheduler] = {"timed": Timed(seed), "random": RandomWalk(seed)}
         self._policies.update({name: policy(seed) for name, policy in DIRECTED.items()})

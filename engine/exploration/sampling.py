@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from engine.exploration.portfolio import DIRECTED, EVEN, Portfolio, Shares, policy_of
+from engine.exploration.portfolio import DIRECTED, Portfolio, Shares, policy_of
 from engine.exploration.probing import GROUP
 from engine.exploration.random_walk import RandomWalk
 from engine.exploration.scheduler import Scheduler
@@ -21,7 +21,7 @@ def group_start(policy: str, run: int) -> int:
 class Sampler:
     """The policy of a series of runs. A run of a directed policy needs the runs of its group before it."""
 
-    def __init__(self, policy: str, seed: str, shares: Shares = EVEN) -> None:
+    def __init__(self, policy: str, seed: str, shares: Shares | None = None) -> None:
         self._policy = policy
         self._shares = shares
         self._portfolio = Portfolio(seed, shares)

@@ -6,7 +6,7 @@ from math import comb
 
 import pytest
 
-from engine.exploration import DIRECTED, GROUP, SAMPLED, SEARCHES, Replay, Sampler, policy_of, shares_after
+from engine.exploration import DIRECTED, GROUP, ROUND, SAMPLED, SEARCHES, Replay, Sampler, policy_of, shares_after
 from engine.exploration import pct as pct_module
 from tests.unit.exploration.toy import play
 
@@ -106,16 +106,25 @@ def test_a_directed_policy_places_a_fault_at_each_of_the_places_that_its_probe_s
     assert struck[1] > 40
 
 
-def test_half_of_the_portfolio_is_timed_and_random_and_each_directed_policy_has_its_turns() -> None:
-    turns = Counter(policy_of(run) for run in range(600))
+def test_half_of_the_portfolio_s_first_round_is_timed_and_random_and_each_directed_policy_has_its_turns() -> None:
+    turns = Counter(policy_of(run) for run in range(ROUND))
+    assert turns["timed"] + turns["random"] == ROUND / 2
+    assert all(turns[name] >= ROUND / 2 // 3 // GROUP * GROUP for name in DIRECTED)
+
+
+def test_what_the_first_round_did_not_find_is_aimed_at() -> None:
+    turns = Counter(policy_of(run) for run in range(ROUND, 13 * ROUND))
     assert turns["timed"] + turns["random"] == 300
-    assert {turns[name] for name in DIRECTED} == {100}
+    assert {name: turns[name] for name in DIRECTED} == {"pct": 600, "pos": 150, "urw": 150}
+    assert {policy_of(run) in DIRECTED for run in range(ROUND, ROUND + GROUP)} == {False}, (
+        "a round begins with a unit of its own"
+    )
 
 
 def test_a_directed_policy_that_found_more_gets_more_turns_and_none_goes_without() -> None:
-    turns = Counter(policy_of(run, shares_after({"pos": 8, "urw": 2})) for run in range(1_200))
+    turns = Counter(policy_of(run, shares_after({"pos": 8, "urw": 2})) for run in range(ROUND, 13 * ROUND))
     assert turns["pos"] > turns["urw"] >= turns["pct"] > 0
-    assert shares_after({"timed": 9}) == shares_after({})
+    assert shares_after({"timed": 9}) is None
 
 
 def test_a_run_in_the_midst_of_a_group_is_refused_without_its_probe() -> None:
