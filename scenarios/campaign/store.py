@@ -9,10 +9,10 @@ import fcntl
 import hashlib
 import json
 import sqlite3
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from engine.buffer.errors import UsageError
 from scenarios.campaign.plan import Batch, Campaign
@@ -60,6 +60,21 @@ def damage_told(path: Path) -> Iterator[None]:
             f"store {path}: it is damaged or cannot be written ({error}): restore a copy of it, or begin anew in another"
             " --out or --store"
         ) from None
+
+
+T = TypeVar("T")
+
+
+def _read(make: Callable[[str], T], text: str) -> T:
+    """What a text of the store stands for. One that is no such thing is damage, as SQLite would tell it."""
+    try:
+        return make(text)
+    except (AttributeError, LookupError, TypeError, ValueError) as error:
+        raise sqlite3.DataError(f"a text in it is of another kind: {error!r}") from None
+
+
+def _batch(text: str) -> Batch:
+    return Batch.from_json(json.loads(text))
 
 
 class Store:
@@ -155,7 +170,7 @@ class Store:
         rows = self._db.execute(
             "SELECT spec FROM batches WHERE round = ? AND counts IS NULL ORDER BY number", (number,)
         )
-        return [Batch.from_json(json.loads(spec)) for (spec,) in rows]
+        return [_read(_batch, spec) for (spec,) in rows]
 
     def close_round(self, number: int, summary: Mapping[str, Any], chosen: Mapping[tuple[int, str, str], int]) -> None:
         """Close a round: its summary, and which of its failures are to be made small (and in how many trials)."""
@@ -202,7 +217,7 @@ class Store:
             " ORDER BY batch, invariant, cause"
         )
         return [
-            Shrinking(batch=Batch.from_json(json.loads(spec)), found=found_from_text(example), trials=trials)
+            Shrinking(batch=_read(_batch, spec), found=_read(found_from_text, example), trials=trials)
             for spec, example, trials in rows
         ]
 

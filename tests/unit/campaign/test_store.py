@@ -158,6 +158,8 @@ def test_a_file_of_another_kind_is_refused_and_left_as_it_is(tmp_path: Path) -> 
         ("DROP TABLE batches", "no such table: batches"),
         ("UPDATE batches SET counts = '{'", "JSON"),
         ("UPDATE rounds SET closed = 1, summary = '{'", "line 1 column 2"),
+        ("UPDATE batches SET spec = '[]'", "a text in it is of another kind"),
+        ("UPDATE batches SET spec = '{}'", "a text in it is of another kind"),
     ],
 )
 def test_a_damaged_store_is_refused_with_what_to_do(tmp_path: Path, damage: str, said: str) -> None:
