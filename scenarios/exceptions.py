@@ -5,6 +5,7 @@ each met: whose it was, which message it served, when.
 """
 
 from collections.abc import Iterator
+from itertools import islice
 from typing import Any
 
 from scenarios.steps import NamedStep, Steps, short_key
@@ -20,11 +21,19 @@ _HOW = {
     "slow": "takes longer than its caller waits",
 }
 
+#: A person reads no more clauses than that, and to name one takes a look at the history.
+MOST = 12
+
 
 def exceptions(told: Told) -> tuple[str, ...]:
-    """The clauses, in the order in which the deviations met the run; none: all was in order."""
-    clauses = [*_of_numbers(told), *_of_delays(told)]
-    return tuple(dict.fromkeys(text for _, text in sorted(clauses, key=lambda each: each[0])))
+    """The clauses, in the order in which the deviations met the run; none: all was in order.
+
+    Of a run that has not been made small, with hundreds of them, the first ones; the last clause counts the others.
+    """
+    clauses = [*islice(_of_numbers(told), MOST), *islice(_of_delays(told), MOST)]
+    said = tuple(dict.fromkeys(text for _, text in sorted(clauses, key=lambda each: each[0])))
+    more = told.size[0] - MOST
+    return said if more <= 0 else (*said[:MOST], f"{more} more (it has not been made small)")
 
 
 def _of_delays(told: Told) -> Iterator[tuple[int, str]]:

@@ -114,9 +114,17 @@ def read_trace(path: Path) -> Trace:
         raise UsageError(f"trace {path}: a part is missing or damaged ({error}): record it again with verify") from None
 
 
+def in_order_of_names(value: Any) -> Any:
+    """A JSON value with sorted names, but for what stands under `data`: a message's data is handed on as it was sent."""
+    if isinstance(value, dict):
+        names = sorted(value)
+        return {name: value[name] if name == "data" else in_order_of_names(value[name]) for name in names}
+    return [in_order_of_names(each) for each in value] if isinstance(value, list | tuple) else value
+
+
 def trace_text(document: dict[str, Any]) -> str:
     """The file's text: sorted names, a line for each event of the history."""
-    text = json.dumps({**document, "history": [], "keys": []}, indent=1, sort_keys=True)
+    text = json.dumps(in_order_of_names({**document, "history": [], "keys": []}), indent=1)
     for name in ("history", "keys"):
         lines = ",\n".join(f"  {json.dumps(item, sort_keys=True)}" for item in document[name])
         if lines:  # a text within the document has no newline of its own: what is replaced is the list itself

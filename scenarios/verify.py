@@ -73,7 +73,9 @@ def verify(
     if seconds is not None:
         document["not_run"] = [f"{plan.strategy} · {plan.scenario}" for plan in plans if not tallies[plan].runs]
         document["cut_short"] = [
-            f"{plan.strategy} · {plan.scenario}" for plan in plans if 0 < tallies[plan].runs < wanted[plan]
+            f"{plan.strategy} · {plan.scenario}"
+            for plan in plans
+            if 0 < tallies[plan].runs < wanted[plan] and not tallies[plan].exhausted
         ]
     result = Result(document, _shown(found, traces), differences)
     if out is not None:

@@ -17,6 +17,7 @@ from typing import Any, TypeVar
 from engine.buffer.errors import UsageError
 from scenarios.campaign.plan import Batch, Campaign
 from scenarios.campaign.work import Done, Shrinking, Shrunk, found_from_text, found_to_text
+from scenarios.trace import in_order_of_names
 
 SCHEMA = 1
 
@@ -244,7 +245,7 @@ class Store:
                         batch.number,
                         found.run,
                         len(trace["history"]),
-                        json.dumps(trace, sort_keys=True),
+                        json.dumps(in_order_of_names(trace)),
                     ),
                 )
                 db.execute(
@@ -255,7 +256,7 @@ class Store:
                         batch.number,
                         found.run,
                         len(trace["history"]),
-                        json.dumps(trace, sort_keys=True),
+                        json.dumps(in_order_of_names(trace)),
                         shrunk.identity,
                         len(trace["history"]),
                         batch.number,

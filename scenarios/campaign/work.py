@@ -11,6 +11,7 @@ from scenarios.batch import Found, run_batch
 from scenarios.campaign.coverage import Orders, points_of
 from scenarios.campaign.plan import Batch
 from scenarios.failures import shrink_found
+from scenarios.trace import in_order_of_names
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,7 +79,7 @@ def _shrink(task: Shrinking) -> Shrunk:
 def found_to_text(found: Found) -> str:
     """A failing run as it is written to the store."""
     plain = {**vars(found), "case": found.case.to_json()}
-    return json.dumps(plain, sort_keys=True)
+    return json.dumps(in_order_of_names(plain))
 
 
 def found_from_text(text: str) -> Found:

@@ -32,3 +32,9 @@ def test_no_run_is_begun_after_the_time() -> None:
     with pool_of(1) as pool:
         (tally,) = run_all(pool, dict.fromkeys(plans, 25), 0.0, None).values()
     assert tally.runs == 0
+
+
+def test_a_search_that_ended_by_itself_was_not_cut_short() -> None:
+    result = scenarios.verify(["lock"], ["small_blank"], explore="dpor", jobs=1, seconds=300)
+    assert {row["exhausted"] for row in result.document["rows"]} == {True}
+    assert result.document["cut_short"] == []

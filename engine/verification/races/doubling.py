@@ -36,9 +36,13 @@ def repeat_not_recognised(scene: Scene) -> Iterator[Found]:
 def done_but_not_known(scene: Scene) -> Iterator[Found]:
     """The processor was done and the caller did not learn it."""
     for message in scene.facts.messages.values():
-        for batch in message.handovers if message.effects else ():
-            again, failed = message.effects[-1][0], batch.failed
-            if batch.effect is not None and failed is not None and again > failed:
+        for batch in message.handovers:
+            failed = batch.failed
+            if batch.effect is None or failed is None:
+                continue
+            # Begun after the error, or it was another reason that it was begun for.
+            again = next((h.effect for h in message.handovers if h.sent > failed and h.worked and h.effect), None)
+            if again is not None:
                 told = (
                     f"the processor was done with {message.label} at {scene.at(batch.effect)}, its caller saw an error at"
                     f" {scene.at(failed)}, and without a key it was done again at {scene.at(again)}"

@@ -113,7 +113,9 @@ def lost_with_its_function(scene: Scene) -> Iterator[Found]:
                 for call in other.calls
                 if call.function == event["function"] and call.arrived is not None and call.arrived < index
             ]
-            if took and message.received is not None and not any(p > index for p in posted):
+            # Where it is not in the plan's buffer, or somebody came for it later, its end has another cause.
+            stands = scene.appended(message) is not None and not any(h.sent > index for h in message.handovers)
+            if took and stands and message.received is not None and not any(p > index for p in posted):
                 told = (
                     f"{event['function']} stopped at {scene.at(index)} ({event['reason']}), and with it what was to become"
                     f" of {message.label}: nobody else comes for it"

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from scenarios.exceptions import exceptions
+from scenarios.exceptions import MOST, exceptions
 from scenarios.running import Run
 from scenarios.told import Drawn, Told, deviations_in, is_duration, kind_of
 
@@ -72,6 +72,14 @@ def told(
 )
 def test_a_number_that_deviates_is_a_clause(key: str, value: int, at: int, clause: str) -> None:
     assert exceptions(told(None, (key, value, at))) == (clause,)
+
+
+def test_of_a_run_that_was_not_made_small_the_first_clauses_are_named_and_the_others_counted() -> None:
+    many = [(f"provider m2 request#{number}", number, 12) for number in range(1, 41)]
+    clauses = exceptions(told(None, *many))
+    assert len(clauses) == MOST + 1
+    assert clauses[0] == "m2's request takes 0.001 s"
+    assert clauses[-1] == f"{40 - MOST} more (it has not been made small)"
 
 
 def test_a_delay_says_what_happened_before_what() -> None:

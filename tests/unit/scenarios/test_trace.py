@@ -14,7 +14,7 @@ from scenarios.batch import Plan
 from scenarios.failures import trace_name
 from scenarios.replay import strategy_of
 from scenarios.result import Result
-from scenarios.trace import Trace, first_difference, portable, read_trace, short
+from scenarios.trace import Trace, first_difference, portable, read_trace, short, trace_text
 
 HISTORY: list[dict[str, Any]] = [
     {"t": 0, "event": "start"},
@@ -147,3 +147,15 @@ def test_only_traces_of_the_results_before_are_removed(tmp_path: Path) -> None:
     result("traces/new.json").write(tmp_path)
     assert sorted(path.stem for path in (tmp_path / "traces").iterdir()) == ["mine", "new"]
     assert (tmp_path / "precious.json").is_file()
+
+
+def test_a_message_s_data_keeps_its_order_so_that_a_design_that_stores_it_replays() -> None:
+    document = {
+        "history": [],
+        "keys": [],
+        "case": {"sendings": [{"text": "a", "data": {"tags": [], "n": {"z": 1, "a": 2}}}]},
+    }
+    text = trace_text(document)
+    assert list(json.loads(text)["case"]["sendings"][0]) == ["data", "text"]
+    data = json.loads(text)["case"]["sendings"][0]["data"]
+    assert (list(data), list(data["n"])) == (["tags", "n"], ["z", "a"])

@@ -71,3 +71,27 @@ def test_what_fails_last_was_not_done_again() -> None:
     paper.hand_over("m1", 8_030)
     paper.hand_over("m1", 20_000, outcome="answer_lost")
     assert "done_but_not_known" not in races_of(paper)
+
+
+def test_what_was_begun_before_an_error_was_not_done_again_because_of_it() -> None:
+    paper = Paper()
+    paper.message("m1")
+    paper.hand_over("m1", 8_030, 30_000, outcome="answer_lost")
+    paper.hand_over("m1", 12_000, 34_000, function="f2")
+    assert "done_but_not_known" not in races_of(paper)
+
+
+def test_a_message_that_somebody_came_for_was_not_lost_with_a_function() -> None:
+    paper = Paper()
+    first_message(paper)
+    paper.event(1_000, "function.stopped", function="f1", reason="retired")
+    paper.hand_over("m1", 38_000, outcome="failed", function="f3")
+    assert "lost_with_its_function" not in races_of(paper)
+
+
+def test_a_message_in_another_design_s_keys_was_not_lost_with_the_plan_s_timer() -> None:
+    paper = Paper()
+    paper.message("m1", function="f1")
+    paper.redis(15, "f1", "RPUSH", "shop:49151", "m1")
+    paper.event(1_000, "function.stopped", function="f1", reason="crash")
+    assert "lost_with_its_function" not in races_of(paper)
