@@ -13,6 +13,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from scenarios.exceptions import count_of
+
 DESIGNS = ("lock", "lua")
 #: A loss is late as well, so `timely` would repeat each line of `no_loss`.
 LEFT_OUT = {"timely"}
@@ -54,9 +56,9 @@ def _cell(traces: list[dict[str, Any]], design: str, kind: str) -> str:
             continue
         clauses = trace["exceptions"]
         race = trace["violation"]["cause"]
-        told = "; ".join(clauses) if len(clauses) <= CLAUSES_MAX else "this fault among many deviations"
+        told = "; ".join(clauses) if len(clauses) <= CLAUSES_MAX else f"this fault among {count_of(clauses)} deviations"
         text = f"**{invariant}**{f' ({race})' if race else ''}: {told}"
-        found = (len(clauses), len(trace["history"]), text)
+        found = (count_of(clauses), len(trace["history"]), text)
         smallest[invariant] = min(found, smallest.get(invariant, found))
     return "<br>".join(text for _, _, text in smallest.values())
 

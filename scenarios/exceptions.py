@@ -4,7 +4,8 @@ They are made of the deviations themselves (which choice was not the default) an
 each met: whose it was, which message it served, when.
 """
 
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Sequence
 from itertools import islice
 from typing import Any
 
@@ -34,6 +35,12 @@ def exceptions(told: Told) -> tuple[str, ...]:
     said = tuple(dict.fromkeys(text for _, text in sorted(clauses, key=lambda each: each[0])))
     more = told.size[0] - MOST
     return said if more <= 0 else (*said[:MOST], f"{more} more (it has not been made small)")
+
+
+def count_of(clauses: Sequence[str]) -> int:
+    """How many deviations the clauses stand for."""
+    more = re.match(r"(\d+) more \(", clauses[-1]) if clauses else None
+    return len(clauses) if more is None else len(clauses) - 1 + int(more[1])
 
 
 def _of_delays(told: Told) -> Iterator[tuple[int, str]]:

@@ -47,8 +47,10 @@ def failed_and_marked(scene: Scene) -> Iterator[Found]:
     """The processor fails, and the buffer is marked processed all the same."""
     for message in scene.facts.lost:
         for batch in scene.batches(message.conversation):
+            if message not in batch.members or batch.failed is None:
+                continue
             mark = scene.mark(batch)
-            if message in batch.members and batch.failed is not None and mark is not None:
+            if mark is not None:
                 told = (
                     f"the processor failed with {message.label} at {scene.at(batch.failed)}, and the buffer was marked "
                     f"processed all the same at {scene.at(mark)}"

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from scenarios.exceptions import MOST, exceptions
+from scenarios.exceptions import MOST, count_of, exceptions
 from scenarios.running import Run
 from scenarios.told import Drawn, Told, deviations_in, is_duration, kind_of
 
@@ -80,6 +80,7 @@ def test_of_a_run_that_was_not_made_small_the_first_clauses_are_named_and_the_ot
     assert len(clauses) == MOST + 1
     assert clauses[0] == "m2's request takes 0.001 s"
     assert clauses[-1] == f"{40 - MOST} more (it has not been made small)"
+    assert [count_of(each) for each in (clauses, clauses[:3], ())] == [40, 3, 0]
 
 
 def test_a_delay_says_what_happened_before_what() -> None:
