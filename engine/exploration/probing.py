@@ -5,17 +5,22 @@ how many steps each actor takes at each instant and how many choices of a next s
 kind of fault could strike. The others place their faults at some of those places. A rate per place, as `random` has it, rarely
 strikes at the one place in hundreds that matters, and when it does it has often struck beside it as well.
 
-Each kind is chosen with equal probability, then a *context* in which it could strike, the two steps before it, then a place of
-that context. So hundreds of ticks that find nothing to do, which are all alike, weigh no more than the one moment between a
-hand-over and its acknowledgement. Aiming by a measured length is PCT's idea (Burckhardt et al., "A Randomized Scheduler with
-Probabilistic Guarantees of Finding Bugs", ASPLOS 2010), here for faults too.
+Each kind is chosen with equal probability, then a *context* in which it could strike (`contexts`), then an occurrence of it: hundreds
+of ticks that find nothing to do weigh no more than the one moment between a hand-over and its acknowledgement. Aiming by a
+measured length is PCT's idea (Burckhardt et al., "A Randomized Scheduler with Probabilistic Guarantees of Finding Bugs",
+ASPLOS 2010), here for faults too.
+
+What deals with a fault runs only after one. So every second run *goes on* from an earlier one of its group: the same again, and
+one fault more, most often in a context that the probe did not have. That is how two crashes come to meet one batch.
 """
 
 import random
 from abc import ABC, abstractmethod
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
+from engine.exploration.contexts import Context, Contexts
 from engine.exploration.scheduler import Draw, Footprint, Pending
 from engine.exploration.timed import Streams, draw_number
 
@@ -24,13 +29,11 @@ GROUP = 5
 HOLD_RATES = (0.0, 0.05, 0.15, 0.4)
 #: How many faults a run aims at; the budget of its case may allow fewer.
 AIMS = (1, 1, 2, 2, 3, 3)
-#: A second fault often matters only soon after the first one: within so many places.
-SOON = 12
-#: How far from the probe's place a fault may be placed.
-SHIFTS = (0, 0, 0, 0, -1, 1, -2, 2, 4)
+#: How often a run goes on from an earlier one of its group; then, how often from the last one, and into a new context.
+GO_ON, FROM_LAST, INTO_NEW = 0.6, 0.5, 0.7
 
-
-Context = tuple[str, ...]
+Aim = tuple[str, Context, int]
+"""A kind of fault, a context, and which of its occurrences."""
 
 
 class Probe:
@@ -39,9 +42,20 @@ class Probe:
     def __init__(self) -> None:
         self.choices = 0
         self.steps: Counter[tuple[str, str]] = Counter()
-        #: By kind of fault and context: the numbers of the places at which the kind could strike.
-        self.places: dict[str, dict[Context, list[int]]] = {}
         self.footprints: dict[str, Footprint] = {}
+
+
+@dataclass
+class Tried:
+    """One run of a group: what it took its numbers from, and what it met."""
+
+    root: int
+    """The number of the run whose streams it has."""
+    walks: bool
+    hold_rate: float
+    struck: list[Aim] = field(default_factory=list)
+    #: By kind of fault and context: how often the kind could have struck there.
+    places: dict[str, Counter[Context]] = field(default_factory=dict)
 
 
 class Probing(ABC):
@@ -57,11 +71,10 @@ class Probing(ABC):
         self.streams = Streams(seed)
         self.instant = ""
         self.choices = 0
-        self._places: Counter[str] = Counter()
-        self._aims: dict[tuple[str, int], bool] = {}
-        self._soon: int | None = None
-        self._hold_rate = 0.0
-        self._recent: Context = ()
+        self._contexts = Contexts()
+        self._met: Counter[Context] = Counter()
+        self._aims: set[Aim] = set()
+        self._group_runs: list[Tried] = []
 
     def new_run(self, run: int) -> bool:
         """Begin a run. Raises `ValueError` if the group of this run was not begun with its probe."""
@@ -69,14 +82,14 @@ class Probing(ABC):
         self.streams = Streams(f"{self._seed}/{run}")
         self.probing = place == 0
         if self.probing:
-            self._group, self.probe = group, Probe()
+            self._group, self.probe, self._group_runs = group, Probe(), []
         elif self._group != group:
             raise ValueError(f"run {run} belongs to a group that begins with run {group * GROUP}: begin there")
         self.instant = ""
         self.choices = 0
-        self._recent = ()
-        self._places.clear()
-        self._aim(self.streams["aim"])
+        self._contexts = Contexts()
+        self._met.clear()
+        self._group_runs.append(self._aimed(run, self.streams["aim"]))
         self.begin(self.streams["begin"])
         return True
 
@@ -93,7 +106,7 @@ class Probing(ABC):
         if len(steps) == 1:
             return 0
         self.choices += 1
-        return self.streams["next"].randrange(len(steps)) if self.probing else self.pick(steps)
+        return self.streams["next"].randrange(len(steps)) if self._group_runs[-1].walks else self.pick(steps)
 
     def took(self, step: Pending, footprint: Footprint, disabled: Sequence[int]) -> None:
         """Count what happens."""
@@ -101,7 +114,7 @@ class Probing(ABC):
             self.instant = step.name
             return
         self.probe.footprints[step.name] = footprint
-        self._recent = (*self._recent[-1:], step.name)
+        self._contexts.took(step, footprint)
         if self.probing:
             self.probe.steps[self.instant, step.actor] += 1
             self.probe.choices = self.choices
@@ -111,18 +124,29 @@ class Probing(ABC):
 
     # -- numbers -------------------------------------------------------------------------------------------------------
 
-    def _aim(self, stream: random.Random) -> None:
-        self._aims, self._soon = {}, None
-        self._hold_rate = HOLD_RATES[1] if self.probing else stream.choice(HOLD_RATES)
-        kinds = sorted(self.probe.places)
-        if self.probing or not kinds:
-            return
-        for _ in range(stream.choice(AIMS)):
-            kind = stream.choice(kinds)
-            contexts = self.probe.places[kind]
-            place = stream.choice(contexts[stream.choice(list(contexts))])
-            # The order of this run is another one than the probe's, and what a fault causes makes more places.
-            self._aims[kind, max(1, place + stream.choice(SHIFTS))] = True
+    def _aimed(self, run: int, stream: random.Random) -> Tried:
+        """What this run aims at."""
+        self._aims = set()
+        if self.probing:
+            return Tried(run, walks=True, hold_rate=HOLD_RATES[1])
+        able = [each for each in self._group_runs if each.places and len(each.struck) < max(AIMS)]
+        if able and stream.random() < GO_ON:
+            return self._going_on(able[-1] if stream.random() < FROM_LAST else stream.choice(able), stream)
+        self._aims.update(aim_at(self._group_runs[0].places, stream) for _ in range(stream.choice(AIMS)) if able)
+        return Tried(run, walks=False, hold_rate=stream.choice(HOLD_RATES))
+
+    def _going_on(self, before: Tried, stream: random.Random) -> Tried:
+        """The same run again, up to one fault more."""
+        known = self._group_runs[0].places
+        new = {
+            kind: Counter({context: count for context, count in places.items() if context not in known.get(kind, ())})
+            for kind, places in before.places.items()
+        }
+        new = {kind: places for kind, places in new.items() if places}
+        into = new if new and stream.random() < INTO_NEW else before.places
+        self._aims = {*before.struck, aim_at(into, stream)}
+        self.streams = Streams(f"{self._seed}/{before.root}")
+        return Tried(before.root, before.walks, before.hold_rate)
 
     def number(self, draw: Draw) -> int:
         """Uniform over the range, or over its logarithm; faults strike where this run aims."""
@@ -130,27 +154,25 @@ class Probing(ABC):
         if draw.options:
             return self._fault(draw)
         if draw.key.startswith("hold ") and draw.key.find("processor") < 0:
-            return int(stream.random() < self._hold_rate)
+            return int(stream.random() < self._group_runs[-1].hold_rate)
         if draw.shape == "log_uniform" and stream.random() < 0.5:
             return stream.randint(draw.low, draw.high)
         return draw_number(stream, draw)
 
     def _fault(self, draw: Draw) -> int:
-        struck = 0
+        run, context, struck = self._group_runs[-1], self._contexts.of(draw), 0
+        self._met[context] += 1
         for index, kind in enumerate(draw.options, 1):
-            self._places[kind] += 1
-            if self._aims.pop((kind, self._places[kind]), False):
+            run.places.setdefault(kind, Counter())[context] += 1
+            if (kind, context, self._met[context]) in self._aims:
                 struck = index
-        if self.probing:
-            for kind in draw.options:
-                contexts = self.probe.places.setdefault(kind, {})
-                contexts.setdefault((*self._recent, draw.key.partition("#")[0]), []).append(self._places[kind])
-            return 0
-        stream = self.streams["soon"]
-        if self._soon is not None:
-            self._soon -= 1
-            if self._soon == 0:
-                struck, self._soon = stream.randint(1, len(draw.options)), None
-        if struck and self._soon is None and stream.random() < 0.3:
-            self._soon = stream.randint(1, SOON)
+        if struck:
+            run.struck.append((draw.options[struck - 1], context, self._met[context]))
         return struck
+
+
+def aim_at(places: Mapping[str, Counter[Context]], stream: random.Random) -> Aim:
+    """A kind of fault, a context in which it could strike, and an occurrence of that, each with equal probability."""
+    kind = stream.choice(sorted(places))
+    context = stream.choice(list(places[kind]))
+    return kind, context, stream.randint(1, places[kind][context])

@@ -38,6 +38,9 @@ _WHERE = {
     "planted_failure_forgets_markers": ("any_fault",),
     "planted_dead_letter_takes_pending": ("steady_failures",),
     "planted_dead_letter_moved_first": ("attempts_used_up",),
+    "planted_finish_disarms_first": ("fault_crash", "held_up"),
+    "planted_fenced_finish_compares_length": ("steady_failures",),
+    "planted_fenced_dead_letter_moved_first": ("attempts_used_up",),
     "planted_theft_takes_pending": ("fault_crash",),
 }
 

@@ -5,8 +5,9 @@ from typing import Any
 
 from engine.buffer.errors import HandOverError
 from engine.buffer.lease.dead_letters import DeadLetter
+from engine.buffer.lease.names import Keys
 from engine.buffer.lease.store import Claim
-from engine.buffer.model import Delivery
+from engine.buffer.model import Delivery, Message
 from engine.buffer.runtime import Runtime
 from engine.buffer.scripts import Argument
 from scenarios.planted.mutant import FencedMutant, Mutant, MutantStore, named
@@ -146,6 +147,42 @@ class FencedFinishForgetsPending(FencedMutant):
             )
         ]
     }
+
+
+class FinishDisarmsFirst(Mutant):
+    """The acknowledgement takes the conversation off the index before it compares the token."""
+
+    edits = {
+        "finish.lua": [
+            ("if state[1] ~= ARGV[2] then", "redis.call('ZREM', KEYS[1], ARGV[1])\nif state[1] ~= ARGV[2] then")
+        ]
+    }
+
+
+class FencedFinishComparesLength(FencedMutant):
+    """The acknowledgement takes a batch for its own if it is as long."""
+
+    edits = {
+        "finish.lua": [
+            (
+                "redis.call('HGET', KEYS[2], 'fence') ~= ARGV[2] or redis.call('EXISTS', KEYS[4]) == 0",
+                "redis.call('LLEN', KEYS[4]) ~= #KEYS - 5",
+            )
+        ]
+    }
+
+
+class FencedDeadLetterMovedFirst(FencedMutant):
+    """The dead letter is moved first and said then."""
+
+    async def _not_confirmed(
+        self, keys: Keys, messages: list[Message], fence: bytes, failures: int, error: HandOverError
+    ) -> Delivery:
+        if failures < self.runtime.settings.max_retry_attempts:
+            return await super()._not_confirmed(keys, messages, fence, failures, error)
+        await self._finish(keys, messages, fence, dead_letter="{}")
+        await self.runtime.dead_letter(messages, "attempts used up")
+        return Delivery(success=False)
 
 
 RARE_MUTANTS: dict[str, str] = named(__name__, globals())
