@@ -88,7 +88,10 @@ class Search:
         case = search_case(self._plan, 0)
         if case is None:
             return ""
-        what = "interleavings" if self._plan.policy == "exhaustive" else "classes of interleavings"
+        one = self._tally.classes == 1
+        what = "interleaving" if one else "interleavings"
+        if self._plan.policy != "exhaustive":
+            what = f"{'class' if one else 'classes'} of interleavings"
         said = list(bounds_of(case, len(self._tally.instants)))
         if any(walk.shortened for walk in walks):
             said.append("each length of time that is chosen at its usual value")

@@ -1,14 +1,25 @@
 """Steps in words: whose command, call or answer a step of the simulation is, from its name and the history around it."""
 
 import re
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 Event = dict[str, Any]
 
 _COMMAND = re.compile(r"(f\d+) ([A-Z]+)(?: (.*))?", re.DOTALL)
 _ORDINALS = ("", "first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth", "ninth")
+
+#: Which side of a command an event is the end of.
+_SIDES = {"redis.executed": "request", "redis.replied": "reply", "redis.failed": "reply"}
+#: The events with which a side of a call ends.
+_ENDS = {
+    "request": ("webhook.arrived", "delivery.arrived", "handover.arrived"),
+    "reply": ("webhook.confirmed", "delivery.confirmed", "handover.confirmed", "handover.failed", "delivery.failed"),
+    "work": ("handover.ended",),
+}
 
 
 @dataclass(frozen=True)
@@ -74,26 +85,11 @@ class Steps:
 
     def moment_of(self, step: NamedStep) -> int | None:
         """When the step happened, in milliseconds since the first message; None if it did not, or has left no event."""
-        wanted = {"request": ("redis.executed",), "reply": ("redis.replied", "redis.failed")}
+        if step.command is not None:
+            return self._moments.get((step.command, step.side))
+        ends = _ENDS.get(step.side, ()) if step.call is not None else ()
         for event in self._history:
-            if step.command is not None:
-                hit = event.get("command") == step.command and event["event"] in wanted.get(step.side, ())
-            elif step.call is not None:
-                ends = {
-                    "request": ("webhook.arrived", "delivery.arrived", "handover.arrived"),
-                    "reply": (
-                        "webhook.confirmed",
-                        "delivery.confirmed",
-                        "handover.confirmed",
-                        "handover.failed",
-                        "delivery.failed",
-                    ),
-                    "work": ("handover.ended",),
-                }
-                hit = event.get("call") == step.call and event["event"] in ends.get(step.side, ())
-            else:
-                return None
-            if hit:
+            if event["event"] in ends and event.get("call") == step.call:
                 return int(event["t"]) - self._start
         return None
 
@@ -163,7 +159,7 @@ class Steps:
         return name in ("EVAL", "EVALSHA", "MULTI") or (len(args) < 2 and not key) or key in (args[1:2] or [""])
 
     def _shown(self, who: str, name: str, key: str, number: int | None) -> str:
-        owner = self._served(who, self._sent[number]) if number is not None else None
+        owner = self._served(self._sent[number]) if number is not None else None
         said = f"{owner or who}'s {{}}{self._said(name, key, number)}"
         same = [
             other
@@ -171,10 +167,10 @@ class Steps:
             if number is not None
             and self._history[at]["function"] == who
             and self._matches(self._history[at], name, key)
-            and self._served(who, at) == owner
+            and self._served(at) == owner
         ]
         place = same.index(number) + 1 if number in same and len(same) > 1 else 0
-        ordinal = "" if not place else f"{_ORDINALS[place]} " if place < len(_ORDINALS) else f"{place}th "
+        ordinal = f"{_nth(place)} " if place else ""
         return said.format(ordinal)
 
     def _said(self, name: str, key: str, number: int | None) -> str:
@@ -192,21 +188,44 @@ class Steps:
             return "transaction"
         return f"{name} of {short_key(key)}" if key else name
 
-    def _served(self, who: str, index: int) -> str | None:
+    def _served(self, index: int) -> str | None:
         """The message whose webhook call, or the delivery, that a function was at work on alone when it sent a command."""
-        open_calls: dict[str, str] = {}
-        for event in self._history[:index]:
-            kind = event["event"]
-            if event.get("function") != who:
-                continue
-            if kind == "webhook.arrived":
-                open_calls[event["call"]] = self._labels[event["call"]]
+        return self._owners[index]
+
+    @cached_property
+    def _owners(self) -> dict[int, str | None]:
+        """By the index of each command that was sent. All at once: a run may have a hundred thousand of them."""
+        open_calls: defaultdict[str, dict[str, str]] = defaultdict(dict)
+        owners: dict[int, str | None] = {}
+        for index, event in enumerate(self._history):
+            kind, calls = event["event"], open_calls[str(event.get("function"))]
+            if kind == "redis.sent":
+                owners[index] = next(iter(calls.values())) if len(calls) == 1 else None
+            elif kind == "webhook.arrived":
+                calls[event["call"]] = self._labels[event["call"]]
             elif kind == "delivery.arrived":
-                open_calls[event["call"]] = "the delivery"
+                calls[event["call"]] = "the delivery"
             elif kind in ("webhook.answered", "delivery.answered"):
-                open_calls.pop(event["call"], None)
-        owners = list(open_calls.values())
-        return owners[0] if len(owners) == 1 else None
+                calls.pop(event["call"], None)
+        return owners
+
+    @cached_property
+    def _moments(self) -> dict[tuple[int, str], int]:
+        """When each command reached Redis, and when its reply or its error arrived."""
+        moments: dict[tuple[int, str], int] = {}
+        for event in self._history:
+            side = _SIDES.get(event["event"])
+            if side is not None:
+                moments.setdefault((event["command"], side), int(event["t"]) - self._start)
+        return moments
+
+
+def _nth(place: int) -> str:
+    """`first`, … `ninth`, `10th`, `21st`."""
+    if place < len(_ORDINALS):
+        return _ORDINALS[place]
+    ending = "th" if place // 10 % 10 == 1 else {1: "st", 2: "nd", 3: "rd"}.get(place % 10, "th")
+    return f"{place}{ending}"
 
 
 def short_key(key: str) -> str:

@@ -5,6 +5,7 @@ can tell apart (M. Okabe and K. Ito, 2008), and none is the only sign of anythin
 replies are dashed, what is lost ends in a cross.
 """
 
+import re
 import textwrap
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -20,7 +21,7 @@ _CHAR = 7.3  # the width of a letter at 12 px in the fonts below, generously
 _LETTERS = 34
 _TITLES = {USERS: "users", REDIS: "Redis", PROCESSOR: "processor"}
 
-STYLE = """
+_STYLE = """
 .sd { --ink: #1c1e21; --soft: #5c6068; --line: #c4c8cf; --paper: #fefefe; --band: #fdf0d5; --mark: #b84300; --effect: #00704f;
   --effect-paper: #dcf2ea; --flow: #0060a8; --chosen: #e3eefb;
   font: 12px "DejaVu Sans Mono", ui-monospace, Menlo, Consolas, monospace; }
@@ -50,6 +51,15 @@ STYLE = """
 .sd .step.chosen text { stroke: var(--chosen); }
 .sd .step.chosen text.badge, .sd .step.chosen.effect text { stroke: none; }
 """
+
+
+def _with_plain_colours(style: str) -> str:
+    """Before each colour that is a variable the light one itself: many viewers know no variables."""
+    light = dict(reversed(re.findall(r"(--[\w-]+): (#\w+)", style)))
+    return re.sub(r"([\w-]+): var\((--[\w-]+)\)", lambda use: f"{use[1]}: {light[use[2]]}; {use[0]}", style)
+
+
+STYLE = _with_plain_colours(_STYLE)
 
 
 @dataclass(frozen=True)

@@ -1,5 +1,6 @@
 """The one model of a sequence diagram, and that both renderers show it: lanes, arrows, marks, and hostile names as text."""
 
+import re
 from typing import Any
 from xml.etree import ElementTree as ET
 
@@ -7,6 +8,7 @@ import pytest
 
 from reports.diagram import diagram_of, in_order_except, svg, text
 from reports.diagram.model import PROCESSOR, REDIS, USERS
+from reports.diagram.svg import STYLE
 from tests.unit.reports.histories import KEY, LATE_ADD, LOSS, MARK, READ, executed
 
 HOSTILE = "</text><script>alert('\"&')</script>\n\x00🤖\ud800"
@@ -127,6 +129,16 @@ def test_the_svg_is_well_formed_and_has_each_lane_and_each_mark() -> None:
     words = words_of(root)
     assert {"users", "f1", "f2", "Redis", "processor", "1", "2", "3", "EFFECT m1"} <= set(words)
     assert "→ m2 was lost" in words
+
+
+def test_each_colour_of_the_svg_is_there_without_variables_too() -> None:
+    rules = STYLE[STYLE.index(".sd .paper") :]
+    uses = re.findall(r"([\w-]+): (#\w+); ([\w-]+): var", rules)
+    assert len(uses) == rules.count("var(") > 10
+    assert all(plain == themed for plain, _, themed in uses)
+    assert ".sd .paper { fill: #fefefe; fill: var(--paper); }" in rules, (
+        "the light one, as nothing is known of the viewer"
+    )
 
 
 def test_no_word_of_the_svg_stands_outside_of_it() -> None:

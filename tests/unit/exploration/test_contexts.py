@@ -1,0 +1,64 @@
+"""Contexts: what a function did last tells one place of a fault from another, whichever function it was."""
+
+import pytest
+
+from engine.exploration import DIRECTED, GROUP, Sampler, Scheduler, probing
+from engine.exploration.contexts import Contexts
+from engine.exploration.scheduler import Choices, Draw, Footprint
+from tests.unit.exploration.toy import Named
+
+CLAIM: Footprint = frozenset({("redis", "{bp:1}:flight:bot:49151", True), ("redis", "{bp:1}:due", True)})
+SWEEP: Footprint = frozenset({("redis", "{bp:0}:due", False), ("step", "-77", True)})
+NOTHING: Footprint = frozenset({("function", "f1", True), ("step", "12", True)})
+
+
+def reply(function: str, command: str = "EVALSHA") -> Draw:
+    return Draw(f"fault {function} {command} {{bp:1}}:due reply#3", "faults", 0, 2, 0, "uniform", ("crash", "pause"))
+
+
+def after(*steps: tuple[str, Footprint], draw: Draw) -> tuple[str, str]:
+    contexts = Contexts()
+    for actor, footprint in steps:
+        contexts.took(Named("a name that all have", actor), footprint)
+    return contexts.of(draw)
+
+
+def test_the_moment_after_a_claim_is_another_one_than_after_a_sweep_though_the_steps_have_one_name() -> None:
+    assert after(("f1", CLAIM), draw=reply("f1")) != after(("f1", SWEEP), draw=reply("f1"))
+
+
+def test_it_is_the_same_on_every_function_and_shard_whether_the_script_was_cached_or_not() -> None:
+    other = frozenset({("redis", "{bp:0}:flight:bot:49152", True), ("redis", "{bp:0}:due", True)})
+    assert after(("f1", CLAIM), draw=reply("f1")) == after(("f23", other), draw=reply("f23", "EVAL"))
+
+
+def test_what_another_function_did_meanwhile_does_not_change_it_nor_a_step_that_touches_nothing_shared() -> None:
+    alone = after(("f1", CLAIM), draw=reply("f1"))
+    assert after(("f1", CLAIM), ("f2", SWEEP), ("f1", NOTHING), draw=reply("f1")) == alone
+
+
+def test_reading_is_not_writing() -> None:
+    read = frozenset((room, which, False) for room, which, _ in CLAIM)
+    assert after(("f1", CLAIM), draw=reply("f1")) != after(("f1", read), draw=reply("f1"))
+
+
+def crashes(scheduler: Scheduler) -> str:
+    """A program that is asked for a crash at `a`, and where there was one, in what deals with it, at `b`."""
+    choices, met = Choices(scheduler), ""
+    for place in "ab":
+        if place == "b" and not met:
+            break
+        if choices.number(place, f"fault {place}", 0, 1, shape="rate:0.01", options=("crash",)):
+            met += place
+    return met
+
+
+@pytest.mark.parametrize("policy", DIRECTED)
+def test_what_deals_with_a_fault_is_met_by_another_one(policy: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    def met(runs: int) -> set[str]:
+        sampler = Sampler(policy, "0")
+        return {crashes(sampler.begin(run)[1]) for run in range(runs)}
+
+    assert met(20 * GROUP) == {"", "a", "ab"}
+    monkeypatch.setattr(probing, "GO_ON", 0)
+    assert met(20 * GROUP) == {"", "a"}, "the probe does not show it, so it was the going on that did"
