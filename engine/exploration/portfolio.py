@@ -2,9 +2,8 @@
 
 Runs come in units of `GROUP`. In the first round every second unit alternates `timed` (even run numbers) and `random` (odd ones),
 each run with a case of its own; later every fourth. The other units are groups of one directed policy, in turn; later most of them
-as what has found most in the rounds before, and as `pct` as long as nothing was found (docs/search.md has what it needed for the
-rare planted bugs, by `benchmarks/find.py`). Those rounds are closed by then: so a run depends on the seed, its number and closed
-results alone, never on how many processes there are or which of them is faster.
+as what has found most in the rounds before, and as `pct` as long as nothing was found. Those rounds are closed by then: so a run
+depends on the seed, its number and closed results alone, never on how many processes there are or which of them is faster.
 """
 
 from collections.abc import Mapping

@@ -1,5 +1,6 @@
 """`verify --explore dpor` and `exhaustive`: what was exhausted is said, what was not is not."""
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -43,3 +44,14 @@ def test_a_run_that_a_search_found_replays(tmp_path: Path) -> None:
     searched("lock", "small_blank", "dpor", runs=1, out=tmp_path)
     (path, *_) = sorted((tmp_path / "traces").glob("*blank_dropped*.json"))
     assert scenarios.replay(path).outcome == "reproduced"
+
+
+def test_a_trace_with_another_digest_is_told_from_one_of_another_program(tmp_path: Path) -> None:
+    searched("lock", "small_blank", "dpor", runs=1, out=tmp_path)
+    (path, *_) = sorted((tmp_path / "traces").glob("*blank_dropped*.json"))
+    text = path.read_text()
+    recorded = json.loads(text)["digest"]
+    path.write_text(text.replace(recorded, "0" * len(recorded)))
+    again = scenarios.replay(path)
+    assert again.outcome == "diverged"
+    assert "the file has been changed" in again.detail
