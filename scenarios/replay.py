@@ -91,7 +91,9 @@ def strategy_of(trace: Trace, path: Path) -> type[Strategy]:
 
 def _divergence(history: list[dict[str, Any]], index: int | None) -> str:
     if index is None:
-        return "the history is the recorded one, but the digest in the file is another's: the file has been changed"
+        return (
+            "the history is the recorded one, but the digest in the file is not its digest: the file has been changed"
+        )
     if index >= len(history):
         return "the history ends sooner or later than the recorded one: the program has changed since"
     event = history[index]

@@ -88,23 +88,23 @@ class Search:
         case = search_case(self._plan, 0)
         if case is None:
             return ""
-        one = self._tally.classes == 1
-        what = "interleaving" if one else "interleavings"
+        count = self._tally.classes if self._tally.exhausted else sum(walk.complete for walk in walks)
+        what = "interleaving" if count == 1 else "interleavings"
         if self._plan.policy != "exhaustive":
-            what = f"{'class' if one else 'classes'} of interleavings"
+            what = f"{'class' if count == 1 else 'classes'} of interleavings"
         said = list(bounds_of(case, len(self._tally.instants)))
         if any(walk.shortened for walk in walks):
             said.append("each length of time that is chosen at its usual value")
         if self._tally.exhausted:
             more = f" in {len(walks)} cases" if len(walks) > 1 else ""
-            return f"{', '.join(said)}: {self._tally.classes:,} {what}{more}, exhausted"
+            return f"{', '.join(said)}: {count:,} {what}{more}, exhausted"
         done = "".join(
             f"; all {each.runs:,} with at most {each.delays} delays were tried"
             for walk in walks[-1:]
             if isinstance(walk, Exhaustive)
             for each in walk.done[-1:]
         )
-        return f"{', '.join(said)}: {sum(walk.complete for walk in walks):,} {what}, stopped, not exhausted{done}"
+        return f"{', '.join(said)}: {count:,} {what}, stopped, not exhausted{done}"
 
 
 def bounds_of(case: Case, instants: int) -> Iterator[str]:

@@ -202,7 +202,7 @@ class Steps:
             if kind == "redis.sent":
                 owners[index] = next(iter(calls.values())) if len(calls) == 1 else None
             elif kind == "webhook.arrived":
-                calls[event["call"]] = self._labels[event["call"]]
+                calls[event["call"]] = self._labels.get(event["call"], "a message")
             elif kind == "delivery.arrived":
                 calls[event["call"]] = "the delivery"
             elif kind in ("webhook.answered", "delivery.answered"):

@@ -134,14 +134,14 @@ def verify(
     not_run, cut_short = (len(result.document.get(name, ())) for name in ("not_run", "cut_short"))
     if not_run or cut_short:
         _told(
-            f"the time was up (--seconds): of the pairs of a strategy and a scenario {not_run} had no run, {cut_short} not all"
+            f"the time was up (--seconds): {not_run} pairs of a strategy and a scenario had no run, {cut_short} only some of theirs"
         )
     if seconds is not None and (
         left := sum(row["verdict"] == "violated" and row["trace"] is None for row in result.document["rows"])
     ):
         from reports.wording import counted
 
-        _told(f"no counterexample of their own, as the time was up (--seconds), for {counted(left, 'violation')}")
+        _told(f"{counted(left, 'violation')} without a counterexample of their own: the time was up (--seconds)")
     return int(result.exit_status)
 
 

@@ -25,7 +25,7 @@ class Contexts:
         self._did: dict[str, str] = {}
 
     def took(self, step: Pending, footprint: Footprint) -> None:
-        """Remember what an actor did, if it touched more than itself."""
+        """Remember what an actor did to Redis, the processor or an endpoint."""
         touched = sorted(set(_kinds(footprint)))
         if touched:
             self._did[step.actor] = " ".join(touched)

@@ -62,3 +62,12 @@ def test_what_deals_with_a_fault_is_met_by_another_one(policy: str, monkeypatch:
     assert met(20 * GROUP) == {"", "a", "ab"}
     monkeypatch.setattr(probing, "GO_ON", 0)
     assert met(20 * GROUP) == {"", "a"}, "the probe does not show it, so it was the going on that did"
+
+
+@pytest.mark.parametrize("policy", DIRECTED)
+def test_a_place_that_the_probe_did_not_come_to_harms_no_later_run(policy: str) -> None:
+    sampler = Sampler(policy, "0")
+    for run in range(20 * GROUP):
+        scheduler = sampler.begin(run)[1]
+        if run % GROUP:
+            crashes(scheduler)

@@ -167,7 +167,7 @@ def test_a_run_in_order_has_no_clauses() -> None:
 @pytest.mark.parametrize(
     ("count", "said"), [(9, "ninth"), (10, "10th"), (11, "11th"), (21, "21st"), (22, "22nd"), (113, "113th")]
 )
-def test_an_ordinal_beyond_the_ninth_is_a_number_with_the_ending_that_one_says(count: int, said: str) -> None:
+def test_an_ordinal_beyond_the_ninth_is_a_number_with_its_usual_ending(count: int, said: str) -> None:
     history = [*HISTORY[:3], *(each for n in range(count) for each in command(n + 1, 2, "f1", "GET", KEY))]
     named = Steps(history).named(f"f1 GET {KEY} reply#1", len(history))
     assert named.subject == f"the reply to m1's {said} GET of msg_buffer"
