@@ -2,8 +2,8 @@
 
 Source: X. Yuan, J. Yang, R. Gu, "Partial Order Aware Concurrency Sampling" (CAV 2018). Drawing anew only what races makes every
 order of conflicting steps likely, where a uniform walk drowns it among orders of steps that have nothing to do with each other.
-What a pending step will touch is not known before it happens: it is what a step of that name touched last, in the
-group's runs so far; one that was never seen is taken to race.
+What a pending step will touch is not known before it happens: it is what a step of that name touched last in the
+group's probe; one that was not seen there is taken to race.
 """
 
 import random

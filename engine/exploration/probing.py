@@ -2,7 +2,7 @@
 
 A group is `GROUP` runs in a row that face the same case. Its first run is the probe: a random walk without faults. It counts
 how many steps each actor takes at each instant and how many choices of a next step there are, and it notes the places at which each
-kind of fault could strike. The others place their faults at some of those places. A rate per place, as `random` has it, rarely
+kind of fault could strike. The others place their faults by what it noted. A rate per place, as `random` has it, rarely
 strikes at the one place in hundreds that matters, and when it does it has often struck beside it as well.
 
 Each kind is chosen with equal probability, then a *context* in which it could strike (`contexts`), then an occurrence of it: hundreds
@@ -11,8 +11,7 @@ measured length is PCT's idea (Burckhardt et al., "A Randomized Scheduler with P
 ASPLOS 2010), here for faults too.
 
 What deals with a fault runs only after one. So of the runs after the probe three in five *go on* from an earlier one: the same again
-(under `pos` nearly, as it learns from every run) and one fault more, most often in a context that the probe did not have. That
-is how two crashes come to meet one batch.
+and one fault more, most often in a context that the probe did not have. That is how two crashes come to meet one batch.
 """
 
 import random
@@ -73,7 +72,6 @@ class Probing(ABC):
         self.instant = ""
         self.choices = 0
         self._contexts = Contexts()
-        self._met: Counter[Context] = Counter()
         self._aims: set[Aim] = set()
         self._group_runs: list[Tried] = []
 
@@ -89,7 +87,6 @@ class Probing(ABC):
         self.instant = ""
         self.choices = 0
         self._contexts = Contexts()
-        self._met.clear()
         self._group_runs.append(self._aimed(run, self.streams["aim"]))
         self.begin(self.streams["begin"])
         return True
@@ -114,9 +111,9 @@ class Probing(ABC):
         if step.kind == "time":
             self.instant = step.name
             return
-        self.probe.footprints[step.name] = footprint
         self._contexts.took(step, footprint)
         if self.probing:
+            self.probe.footprints[step.name] = footprint
             self.probe.steps[self.instant, step.actor] += 1
             self.probe.choices = self.choices
 
@@ -164,13 +161,15 @@ class Probing(ABC):
 
     def _fault(self, draw: Draw) -> int:
         run, context, struck = self._group_runs[-1], self._contexts.of(draw), 0
-        self._met[context] += 1
         for index, kind in enumerate(draw.options, 1):
-            run.places.setdefault(kind, Counter())[context] += 1
-            if (kind, context, self._met[context]) in self._aims:
+            # Of each kind by itself: two questions of one context may be about different kinds.
+            places = run.places.setdefault(kind, Counter())
+            places[context] += 1
+            if (kind, context, places[context]) in self._aims:
                 struck = index
         if struck:
-            run.struck.append((draw.options[struck - 1], context, self._met[context]))
+            kind = draw.options[struck - 1]
+            run.struck.append((kind, context, run.places[kind][context]))
         return struck
 
 

@@ -160,7 +160,7 @@ class FinishDisarmsFirst(Mutant):
 
 
 class FencedFinishComparesLength(FencedMutant):
-    """The acknowledgement takes a batch for its own if it is as long."""
+    """The acknowledgement, and giving back with it, takes a batch for its own if it is as long."""
 
     edits = {
         "finish.lua": [
@@ -173,14 +173,15 @@ class FencedFinishComparesLength(FencedMutant):
 
 
 class FencedDeadLetterMovedFirst(FencedMutant):
-    """The dead letter is moved first and said then."""
+    """The dead letter is moved first, and said only then."""
 
     async def _not_confirmed(
         self, keys: Keys, messages: list[Message], fence: bytes, failures: int, error: HandOverError
     ) -> Delivery:
         if failures < self.runtime.settings.max_retry_attempts:
             return await super()._not_confirmed(keys, messages, fence, failures, error)
-        await self._finish(keys, messages, fence, dead_letter="{}")
+        if await self._finish(keys, messages, fence, dead_letter="{}"):
+            await self.runtime.report_status(keys.conversation, "failed")
         await self.runtime.dead_letter(messages, "attempts used up")
         return Delivery(success=False)
 

@@ -1,11 +1,14 @@
 """Contexts: what a function did last tells one place of a fault from another, whichever function it was."""
 
+from itertools import pairwise
+
 import pytest
 
 from engine.exploration import DIRECTED, GROUP, Sampler, Scheduler, probing
 from engine.exploration.contexts import Contexts
+from engine.exploration.pos import Pos
 from engine.exploration.scheduler import Choices, Draw, Footprint
-from tests.unit.exploration.toy import Named
+from tests.unit.exploration.toy import Named, play
 
 CLAIM: Footprint = frozenset({("redis", "{bp:1}:flight:bot:49151", True), ("redis", "{bp:1}:due", True)})
 SWEEP: Footprint = frozenset({("redis", "{bp:0}:due", False), ("step", "-77", True)})
@@ -71,3 +74,41 @@ def test_a_place_that_the_probe_did_not_come_to_harms_no_later_run(policy: str) 
         scheduler = sampler.begin(run)[1]
         if run % GROUP:
             crashes(scheduler)
+
+
+@pytest.mark.parametrize("policy", DIRECTED)
+def test_each_kind_strikes_where_two_questions_of_one_context_are_about_different_kinds(policy: str) -> None:
+    sampler, struck = Sampler(policy, "0"), set()
+    for run in range(40 * GROUP):
+        choices = Choices(sampler.begin(run)[1])
+        for kinds in (("webhook_repeated",), ("reply_lost", "stall")):
+            struck.add(
+                (kinds, choices.number("place", "fault provider m1", 0, len(kinds), shape="rate:0.01", options=kinds))
+            )
+    assert struck == {
+        (("webhook_repeated",), 0),
+        (("webhook_repeated",), 1),
+        *((("reply_lost", "stall"), n) for n in range(3)),
+    }
+
+
+@pytest.mark.parametrize("policy", DIRECTED)
+def test_a_run_that_goes_on_is_the_earlier_one_up_to_its_new_fault(
+    policy: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(probing, "GO_ON", 1)
+    monkeypatch.setattr(probing, "FROM_LAST", 1)
+    sampler, sites = Sampler(policy, "0"), ("a2", "b3", "a4", "b5")
+    orders = [play({"a": 6, "b": 6}, sampler.begin(run)[1], "k", sites)[0] for run in range(20 * GROUP)]
+    for number, (before, order) in enumerate(pairwise(orders), 1):
+        if number % GROUP and before.count("!") < max(probing.AIMS):
+            first = next((new for old, new in zip(before, order, strict=False) if old != new), "!")
+            assert first == "!", (before, order)
+
+
+def test_what_steps_touch_is_measured_by_the_probe_alone_so_that_an_earlier_run_can_be_made_again() -> None:
+    policy = Pos("0")
+    for run, name in enumerate(("a request", "a reply that a fault caused")):
+        policy.new_run(run)
+        policy.took(Named(name, "f1"), CLAIM, ())
+    assert set(policy.probe.footprints) == {"a request"}
