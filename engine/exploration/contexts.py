@@ -1,8 +1,9 @@
-"""Where in a program a fault would strike: what its function did last, and what the fault would meet.
+"""Where in a program a fault would strike: what led there, and what the fault would meet.
 
 Two hundred places of a run are thirty contexts. A sweep that found nothing is one, wherever it happens; the moment after a
-batch was claimed is another, whichever function claimed it. What a function did is told by what its last step touched and not
-by the step's name: all scripts of a design may have the same one.
+batch was claimed is another, whichever function claimed it. What led to a step is told by what the last of its causes touched
+that touched anything, and not by names of steps: all scripts of a design may have the same one. A function does several things at
+a time, so what it did last says less.
 """
 
 import re
@@ -11,9 +12,8 @@ from collections.abc import Iterable
 from engine.exploration.scheduler import Draw, Footprint, Pending
 
 Context = tuple[str, str]
-"""What the function did last, and where the fault would strike."""
+"""What led there, and where the fault would strike."""
 
-_FUNCTION = re.compile(r"\bf\d+\b")
 _HASH_TAG = re.compile(r"\{[^}]*\}:?")
 _NUMBERS = re.compile(r"\d+")
 
@@ -22,21 +22,42 @@ class Contexts:
     """Listens to a run."""
 
     def __init__(self) -> None:
-        self._did: dict[str, str] = {}
+        self._led_to: dict[int, str] = {}
+        self._now: Pending | None = None
+        self._asked: dict[int, list[tuple[str, Context]]] = {}
+        #: Contexts in which a fault would meet a step that changes something, or follow one.
+        self.telling: set[Context] = set()
 
-    def took(self, step: Pending, footprint: Footprint) -> None:
-        """Remember what an actor did to Redis, the processor or an endpoint."""
-        touched = sorted(set(_kinds(footprint)))
-        if touched:
-            self._did[step.actor] = " ".join(touched)
+    def takes(self, step: Pending) -> None:
+        """This step is about to happen: questions until the next one are asked on its behalf."""
+        self._now = step
+
+    def took(self, step: Pending, footprint: Footprint) -> str:
+        """A step has happened. Returns what it did to Redis, the processor or an endpoint; "" if nothing."""
+        did = " ".join(sorted(set(_kinds(footprint))))
+        self._led_to[step.identity] = did or self._led_to.get(step.cause, "")
+        if _changes(did):
+            self.telling.update(context for _, context in self._asked.get(step.identity, ()))
+            self.telling.update(
+                context for place, context in self._asked.get(step.cause, ()) if step.name.startswith(place)
+            )
+        return did
 
     def of(self, draw: Draw) -> Context:
         """The context of a question for a fault. Names of functions and numbers are left out."""
+        led = self._led_to.get(self._now.cause, "") if self._now is not None else ""
         place = draw.key.partition("#")[0]
-        function = _FUNCTION.search(place)
-        did = self._did.get(function[0], "") if function is not None else ""
         # A script by its hash and by its source is the same one.
-        return did, _NUMBERS.sub("", place).replace("EVALSHA", "EVAL")
+        context = led, _NUMBERS.sub("", place).replace("EVALSHA", "EVAL")
+        if _changes(led):
+            self.telling.add(context)
+        elif self._now is not None:
+            self._asked.setdefault(self._now.identity, []).append((place.removeprefix("fault "), context))
+        return context
+
+
+def _changes(did: str) -> bool:
+    return "writes" in did or "processor" in did or "endpoint" in did
 
 
 def _kinds(footprint: Footprint) -> Iterable[str]:

@@ -16,24 +16,31 @@ and one fault more, most often in a context that the probe did not have. That is
 
 import random
 from abc import ABC, abstractmethod
+from bisect import bisect_left
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 
 from engine.exploration.contexts import Context, Contexts
+from engine.exploration.moments import Moments
 from engine.exploration.scheduler import Draw, Footprint, Pending
 from engine.exploration.timed import Streams, draw_number
 
 GROUP = 5
 #: How often a hop is held, drawn anew for each run: runs in which nothing is held and runs in which much is.
 HOLD_RATES = (0.0, 0.05, 0.15, 0.4)
-#: How many faults a run aims at; the budget of its case may allow fewer.
-AIMS = (1, 1, 2, 2, 3, 3)
 #: How often a run goes on from an earlier one of its group; then, how often from the last one, and into a new context.
 GO_ON, FROM_LAST, INTO_NEW = 0.6, 0.5, 0.7
+#: How often a run that goes on has the same faults, but one of them ends at another time; how often an end is aimed.
+OTHER_END, AIMED_END = 0.4, 0.5
+#: How much a context weighs in which a fault meets a step that changes nothing.
+DULL = 0.2
 
 Aim = tuple[str, Context, int]
 """A kind of fault, a context, and which of its occurrences."""
+
+Places = Mapping[str, Counter[Context]]
+"""By kind of fault and context: how often the kind could strike there."""
 
 
 class Probe:
@@ -41,6 +48,7 @@ class Probe:
 
     def __init__(self) -> None:
         self.choices = 0
+        self.budget = 0
         self.steps: Counter[tuple[str, str]] = Counter()
         self.footprints: dict[str, Footprint] = {}
 
@@ -56,6 +64,10 @@ class Tried:
     struck: list[Aim] = field(default_factory=list)
     #: By kind of fault and context: how often the kind could have struck there.
     places: dict[str, Counter[Context]] = field(default_factory=dict)
+    telling: set[Context] = field(default_factory=set)
+    moments: Moments = field(default_factory=Moments)
+    #: By key: how long a fault lasted, or until when something was held.
+    ends: dict[str, int] = field(default_factory=dict)
 
 
 class Probing(ABC):
@@ -73,6 +85,9 @@ class Probing(ABC):
         self.choices = 0
         self._contexts = Contexts()
         self._aims: set[Aim] = set()
+        self._moments = Moments()
+        self._now_ms = 0
+        self._end_stream = self.streams["end"]
         self._group_runs: list[Tried] = []
 
     def new_run(self, run: int) -> bool:
@@ -87,6 +102,8 @@ class Probing(ABC):
         self.instant = ""
         self.choices = 0
         self._contexts = Contexts()
+        self._now_ms = 0
+        self._end_stream = self.streams["end"]  # its own, even if the run goes on from another
         self._group_runs.append(self._aimed(run, self.streams["aim"]))
         self.begin(self.streams["begin"])
         return True
@@ -101,17 +118,24 @@ class Probing(ABC):
 
     def next_step(self, steps: Sequence[Pending]) -> int:
         """As the subclass says; in a probe, any."""
-        if len(steps) == 1:
-            return 0
-        self.choices += 1
-        return self.streams["next"].randrange(len(steps)) if self._group_runs[-1].walks else self.pick(steps)
+        index = 0
+        if len(steps) > 1:
+            self.choices += 1
+            walks = self._group_runs[-1].walks
+            index = self.streams["next"].randrange(len(steps)) if walks else self.pick(steps)
+        self._contexts.takes(steps[index])
+        return index
 
     def took(self, step: Pending, footprint: Footprint, disabled: Sequence[int]) -> None:
         """Count what happens."""
         if step.kind == "time":
             self.instant = step.name
+            self._now_ms = int(step.name.removeprefix("to "))
             return
-        self._contexts.took(step, footprint)
+        did = self._contexts.took(step, footprint)
+        self._group_runs[-1].telling = self._contexts.telling
+        if did:
+            self._group_runs[-1].moments.note(did, self._now_ms)
         if self.probing:
             self.probe.footprints[step.name] = footprint
             self.probe.steps[self.instant, step.actor] += 1
@@ -127,16 +151,24 @@ class Probing(ABC):
         self._aims = set()
         if self.probing:
             return Tried(run, walks=True, hold_rate=HOLD_RATES[1])
-        able = [each for each in self._group_runs if each.places and len(each.struck) < max(AIMS)]
+        self._moments = stream.choice(self._group_runs).moments
+        able = [each for each in self._group_runs if each.places and len(each.struck) < self.probe.budget]
         if able and stream.random() < GO_ON:
             return self._going_on(able[-1] if stream.random() < FROM_LAST else stream.choice(able), stream)
-        self._aims.update(
-            aim_at(self._group_runs[0].places, stream) for _ in range(stream.choice(AIMS)) if self._group_runs[0].places
-        )
+        probe = self._group_runs[0]
+        if probe.places:
+            self._aims = aims_at(probe.places, probe.telling, self.probe.budget, stream)
         return Tried(run, walks=False, hold_rate=stream.choice(HOLD_RATES))
 
     def _going_on(self, before: Tried, stream: random.Random) -> Tried:
-        """The same run again, up to one fault more."""
+        """The same run again, up to one fault more, or up to the end of one."""
+        self._moments = before.moments
+        self.streams = Streams(f"{self._seed}/{before.root}")
+        again = Tried(before.root, before.walks, before.hold_rate, ends=dict(before.ends))
+        if before.struck and before.ends and stream.random() < OTHER_END:
+            del again.ends[stream.choice(list(again.ends))]
+            self._aims = set(before.struck)
+            return again
         known = self._group_runs[0].places
         new = {
             kind: Counter({context: count for context, count in places.items() if context not in known.get(kind, ())})
@@ -144,20 +176,44 @@ class Probing(ABC):
         }
         new = {kind: places for kind, places in new.items() if places}
         into = new if new and stream.random() < INTO_NEW else before.places
-        self._aims = {*before.struck, aim_at(into, stream)}
-        self.streams = Streams(f"{self._seed}/{before.root}")
-        return Tried(before.root, before.walks, before.hold_rate)
+        left = self.probe.budget - len(before.struck)
+        struck = set(before.struck)
+        self._aims = set(struck)
+        while self._aims == struck and any(aim not in struck for aim in every_aim(into)):
+            self._aims |= aims_at(into, before.telling, left, stream)
+        return again
 
     def number(self, draw: Draw) -> int:
-        """Uniform over the range, or over its logarithm; faults strike where this run aims."""
+        """Of the draw's shape; faults strike where this run aims, and end when it lets them."""
         stream = self.streams[draw.stream]
         if draw.options:
             return self._fault(draw)
         if draw.key.startswith("hold ") and draw.key.find("processor") < 0:
             return int(stream.random() < self._group_runs[-1].hold_rate)
-        if draw.shape == "log_uniform" and stream.random() < 0.5:
-            return stream.randint(draw.low, draw.high)
-        return draw_number(stream, draw)
+        if draw.instants_ms or (draw.stream.startswith("fault/") and draw.shape == "log_uniform"):
+            return self._end(draw)
+        return any_number(stream, draw)
+
+    def _end(self, draw: Draw) -> int:
+        """How long a fault lasts, or until when something is held: as before, or at a moment of an earlier run, or any."""
+        ends, stream = self._group_runs[-1].ends, self._end_stream
+        if draw.key not in ends:
+            at_ms = None
+            if not self.probing and stream.random() < AIMED_END:
+                at_ms = self._moments.draw(stream, *self._span(draw))
+            if at_ms is None:
+                ends[draw.key] = any_number(stream, draw)
+            elif draw.instants_ms:
+                ends[draw.key] = bisect_left(draw.instants_ms[:-1], at_ms)
+            else:
+                ends[draw.key] = at_ms - self._now_ms
+        # A run that goes on may meet another range once it has left the earlier one.
+        return min(max(ends[draw.key], draw.low), draw.high)
+
+    def _span(self, draw: Draw) -> tuple[int, int]:
+        if draw.instants_ms:
+            return draw.instants_ms[0], draw.instants_ms[-1]
+        return self._now_ms + draw.low, self._now_ms + draw.high
 
     def _fault(self, draw: Draw) -> int:
         run, context, struck = self._group_runs[-1], self._contexts.of(draw), 0
@@ -167,14 +223,37 @@ class Probing(ABC):
             places[context] += 1
             if (kind, context, places[context]) in self._aims:
                 struck = index
+        if self.probing:
+            self.probe.budget = draw.left
         if struck:
             kind = draw.options[struck - 1]
             run.struck.append((kind, context, run.places[kind][context]))
         return struck
 
 
-def aim_at(places: Mapping[str, Counter[Context]], stream: random.Random) -> Aim:
-    """A kind of fault, a context in which it could strike, and an occurrence of that, each with equal probability."""
+def any_number(stream: random.Random, draw: Draw) -> int:
+    """A number of the draw's shape; half of those whose logarithm is uniform are uniform themselves."""
+    if draw.shape == "log_uniform" and stream.random() < 0.5:
+        return stream.randint(draw.low, draw.high)
+    return draw_number(stream, draw)
+
+
+def aims_at(places: Places, telling: Set[Context], most: int, stream: random.Random) -> set[Aim]:
+    """One aim to so many. More than may strike would all be struck at the first places."""
+    return {aim_at(places, telling, stream) for _ in range(stream.randint(1, most))}
+
+
+def every_aim(places: Places) -> Iterator[Aim]:
+    """All that one could aim at."""
+    for kind, contexts in places.items():
+        for context, count in contexts.items():
+            yield from ((kind, context, occurrence) for occurrence in range(1, count + 1))
+
+
+def aim_at(places: Places, telling: Set[Context], stream: random.Random) -> Aim:
+    """A kind of fault and a context in which it could strike, mostly a telling one; and any occurrence of that."""
     kind = stream.choice(sorted(places))
-    context = stream.choice(list(places[kind]))
+    # What a function misses while it stands still does not depend on where it stood still.
+    dull = 1 if kind == "pause" else DULL
+    context = stream.choices(list(places[kind]), [1 if each in telling else dull for each in places[kind]])[0]
     return kind, context, stream.randint(1, places[kind][context])

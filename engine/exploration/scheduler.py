@@ -33,6 +33,10 @@ class Draw(NamedTuple):
     """How `timed` draws it: `uniform`, `log_uniform`, or `rate:P` (anything but the default with probability P)."""
     options: tuple[str, ...] = ()
     """What the numbers from 1 on stand for, where they stand for something: the kinds of a fault."""
+    instants_ms: tuple[int, ...] = ()
+    """The times that the numbers from 0 on stand for, where they stand for times."""
+    left: int = 1
+    """How many faults may still strike in this run, where the question is whether one does."""
 
 
 class Pending(Protocol):
@@ -53,6 +57,10 @@ class Pending(Protocol):
     @property
     def identity(self) -> int:
         """Which step of the run it is, by its cause: the same in runs that differ in the order of unrelated steps."""
+
+    @property
+    def cause(self) -> int:
+        """The identity of the step that made it pending; what it is for a step in time, or before all others, says nothing."""
 
 
 class Scheduler(Protocol):
@@ -115,6 +123,8 @@ class Choices:
         default: int | None = None,
         shape: str,
         options: tuple[str, ...] = (),
+        instants_ms: tuple[int, ...] = (),
+        left: int = 1,
     ) -> int:
         """A number in `low..high` for `what`, drawn from the named stream of randomness."""
         if default is None:
@@ -125,7 +135,7 @@ class Choices:
         self._seen[what] = count
         key = f"{what}#{count}"
         self.asked += 1
-        value = self._scheduler.number(Draw(key, stream, low, high, default, shape, options))
+        value = self._scheduler.number(Draw(key, stream, low, high, default, shape, options, instants_ms, left))
         if value != default:
             self.deviations[key] = value
         return value

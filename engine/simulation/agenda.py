@@ -43,6 +43,7 @@ class Step(simpy.Event):
         "actor",
         "callbacks",
         "cancelled",
+        "cause",
         "due_ms",
         "held",
         "identity",
@@ -78,6 +79,7 @@ class Step(simpy.Event):
         self.idle = False  # the timer between two ticks or cleanups: it keeps no run alive
         self.thins = False  # it comes later where nothing has happened for long
         self.identity = 0  # by its cause, where a policy observes
+        self.cause = 0  # the step that made it pending, where a policy observes
 
 
 class Coarse(NamedTuple):
@@ -96,6 +98,7 @@ class TimeStep(NamedTuple):
     identity: int
     actor: str = "time"
     kind: str = "time"
+    cause: int = 0
 
 
 class Agenda:
@@ -243,6 +246,7 @@ class Agenda:
         if self._observer is not None:
             self._effects += 1
             step.identity = hash((self._cause, self._effects))
+            step.cause = self._cause
             self.touch("step", str(step.identity))
 
     def _schedule(self, step: Step, delay_ms: int) -> None:
@@ -348,7 +352,9 @@ class Agenda:
 
     def _hold_until(self, step: Step, targets: list[int]) -> None:
         what = f"{UNTIL}{step.name}"
-        index = self.choices.number(f"hold/{step.actor}", what, 0, len(targets) - 1, shape="uniform")
+        index = self.choices.number(
+            f"hold/{step.actor}", what, 0, len(targets) - 1, shape="uniform", instants_ms=tuple(targets)
+        )
         self._schedule(step, targets[index] - self.now_ms)
 
     def _hold(self, step: Step) -> bool:

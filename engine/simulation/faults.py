@@ -47,7 +47,13 @@ class Faults:
         if not possible:
             return None
         index = self._choices.number(
-            f"fault/{actor}", f"fault {site}", 0, len(possible), shape=self._shape, options=tuple(possible)
+            f"fault/{actor}",
+            f"fault {site}",
+            0,
+            len(possible),
+            shape=self._shape,
+            options=tuple(possible),
+            left=self._budget,
         )
         if index == 0:
             return None

@@ -13,6 +13,7 @@ class Waiting:
     actor: str = "f1"
     kind: str = "hop"
     identity: int = 0
+    cause: int = 0
 
 
 STEPS: Sequence[Pending] = [Waiting("a"), Waiting("b"), Waiting("c")]

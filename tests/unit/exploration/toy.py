@@ -14,6 +14,7 @@ class Named:
     actor: str = ""
     kind: str = "hop"
     identity: int = 0
+    cause: int = 0
 
 
 @dataclass(frozen=True)
@@ -24,6 +25,11 @@ class Turn:
     actor: str
     identity: int
     kind: str = "hop"
+    cause: int = 0
+
+
+#: How many faults may strike in a run.
+BUDGET = 3
 
 
 def play(
@@ -43,7 +49,10 @@ def play(
         taken[step.actor] += 1
         order += step.actor
         if step.name in sites:
-            order += "!" * choices.number(step.actor, f"fault {step.name}", 0, 1, shape="rate:0.01", options=("crash",))
+            left = BUDGET - order.count("!")
+            order += "!" * choices.number(
+                step.actor, f"fault {step.name}", 0, 1, shape="rate:0.01", options=("crash",), left=left
+            )
         if choices.observer is not None:
             following = hash((list(actors).index(step.actor), taken[step.actor]))
             touched: set[Access] = {("program", step.actor, True), ("step", str(following), True)}
