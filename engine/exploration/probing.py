@@ -11,16 +11,18 @@ measured length is PCT's idea (Burckhardt et al., "A Randomized Scheduler with P
 ASPLOS 2010), here for faults too.
 
 What deals with a fault runs only after one. So of the runs after the probe three in five *go on* from an earlier one: the same again
-and one fault more, most often in a context that the probe did not have. That is how two crashes come to meet one batch.
+and more faults, most often in a context that the probe did not have. That is how two crashes come to meet one batch. And what a
+late command does depends on what it meets: so ends of faults are aimed too, at moments of an earlier run.
 """
 
 import random
 from abc import ABC, abstractmethod
 from bisect import bisect_left
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence, Set
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from engine.exploration.aims import Aim, aims_at, more_aims, new_in
 from engine.exploration.contexts import Context, Contexts
 from engine.exploration.moments import Moments
 from engine.exploration.scheduler import Draw, Footprint, Pending
@@ -33,14 +35,6 @@ HOLD_RATES = (0.0, 0.05, 0.15, 0.4)
 GO_ON, FROM_LAST, INTO_NEW = 0.6, 0.5, 0.7
 #: How often a run that goes on has the same faults, but one of them ends at another time; how often an end is aimed.
 OTHER_END, AIMED_END = 0.4, 0.5
-#: How much a context weighs in which a fault meets a step that changes nothing.
-DULL = 0.2
-
-Aim = tuple[str, Context, int]
-"""A kind of fault, a context, and which of its occurrences."""
-
-Places = Mapping[str, Counter[Context]]
-"""By kind of fault and context: how often the kind could strike there."""
 
 
 class Probe:
@@ -161,7 +155,7 @@ class Probing(ABC):
         return Tried(run, walks=False, hold_rate=stream.choice(HOLD_RATES))
 
     def _going_on(self, before: Tried, stream: random.Random) -> Tried:
-        """The same run again, up to one fault more, or up to the end of one."""
+        """The same run again, up to another fault, or up to the end of one that struck."""
         self._moments = before.moments
         self.streams = Streams(f"{self._seed}/{before.root}")
         again = Tried(before.root, before.walks, before.hold_rate, ends=dict(before.ends))
@@ -169,18 +163,9 @@ class Probing(ABC):
             del again.ends[stream.choice(list(again.ends))]
             self._aims = set(before.struck)
             return again
-        known = self._group_runs[0].places
-        new = {
-            kind: Counter({context: count for context, count in places.items() if context not in known.get(kind, ())})
-            for kind, places in before.places.items()
-        }
-        new = {kind: places for kind, places in new.items() if places}
+        new = new_in(before.places, self._group_runs[0].places)
         into = new if new and stream.random() < INTO_NEW else before.places
-        left = self.probe.budget - len(before.struck)
-        struck = set(before.struck)
-        self._aims = set(struck)
-        while self._aims == struck and any(aim not in struck for aim in every_aim(into)):
-            self._aims |= aims_at(into, before.telling, left, stream)
+        self._aims = more_aims(before.struck, into, before.telling, self.probe.budget, stream)
         return again
 
     def number(self, draw: Draw) -> int:
@@ -236,24 +221,3 @@ def any_number(stream: random.Random, draw: Draw) -> int:
     if draw.shape == "log_uniform" and stream.random() < 0.5:
         return stream.randint(draw.low, draw.high)
     return draw_number(stream, draw)
-
-
-def aims_at(places: Places, telling: Set[Context], most: int, stream: random.Random) -> set[Aim]:
-    """One aim to so many. More than may strike would all be struck at the first places."""
-    return {aim_at(places, telling, stream) for _ in range(stream.randint(1, most))}
-
-
-def every_aim(places: Places) -> Iterator[Aim]:
-    """All that one could aim at."""
-    for kind, contexts in places.items():
-        for context, count in contexts.items():
-            yield from ((kind, context, occurrence) for occurrence in range(1, count + 1))
-
-
-def aim_at(places: Places, telling: Set[Context], stream: random.Random) -> Aim:
-    """A kind of fault and a context in which it could strike, mostly a telling one; and any occurrence of that."""
-    kind = stream.choice(sorted(places))
-    # What a function misses while it stands still does not depend on where it stood still.
-    dull = 1 if kind == "pause" else DULL
-    context = stream.choices(list(places[kind]), [1 if each in telling else dull for each in places[kind]])[0]
-    return kind, context, stream.randint(1, places[kind][context])
