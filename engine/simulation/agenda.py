@@ -78,8 +78,7 @@ class Step(simpy.Event):
         self.held = False
         self.idle = False  # the timer between two ticks or cleanups: it keeps no run alive
         self.thins = False  # it comes later where nothing has happened for long
-        self.identity = 0  # by its cause, where a policy observes
-        self.cause = 0  # the step that made it pending, where a policy observes
+        self.identity = self.cause = 0  # its own by its cause, and that of its cause, where a policy observes
 
 
 class Coarse(NamedTuple):
@@ -351,10 +350,8 @@ class Agenda:
         self._waiting.clear()
 
     def _hold_until(self, step: Step, targets: list[int]) -> None:
-        what = f"{UNTIL}{step.name}"
-        index = self.choices.number(
-            f"hold/{step.actor}", what, 0, len(targets) - 1, shape="uniform", instants_ms=tuple(targets)
-        )
+        what, who, times = f"{UNTIL}{step.name}", f"hold/{step.actor}", tuple(targets)
+        index = self.choices.number(who, what, 0, len(times) - 1, shape="uniform", instants_ms=times)
         self._schedule(step, targets[index] - self.now_ms)
 
     def _hold(self, step: Step) -> bool:

@@ -51,7 +51,7 @@ def _one_fault(*kinds: str, before_ms: int = 9_000) -> dict[str, Any]:
     return {"faults": kinds, "fault_budget": 1, "heal_ms": before_ms}
 
 
-#: What `lua` loses by itself before it stops cannot be laid at the door of a design that holds, so others are not judged here.
+#: What `lua` (or `lock`) loses by itself before it stops cannot be laid at the door of a design that holds: others are not judged.
 _FROM_LUA: dict[str, Any] = {
     "rollout_from": "lua",
     "rollout_at_ms": 20_000,
@@ -135,6 +135,12 @@ SCENARIOS = (
         "a message while the processor works, on a function of `lua` and one of another design",
         (0, 8_500),
         **_FROM_LUA,
+    ),
+    _small(
+        "small_rollback",
+        "2 messages at the boundary, on a function of `lock` and one of `lua`",
+        (0, 8_000),
+        **{**_FROM_LUA, "rollout_from": "lock", "concerns": ("lua",)},
     ),
     _small("small_repeat", "a message that the provider repeats", (0,), sent={1: {"repeats_ms": (500,)}}),
     _small("small_delivery", "a message whose delivery arrives twice", (0,), **_one_fault("delivery_repeated")),

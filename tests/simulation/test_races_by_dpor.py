@@ -32,6 +32,7 @@ FOUND = (
     ("lock", "unmarked_behind_add", "small_delivery", 3),
     ("lock", "unmarked_behind_grace_wait", "small_lost_request", 2),
     ("lua", "added_and_fallen_back", "small_slow", 19),
+    ("lua", "arrived_during_processing", "small_rollback", 1),
     ("lua", "blank_dropped", "small_blank", 1),
     ("lua", "delivery_given_up", "small_refused", 1),
     ("lua", "expired_buffer", "small_ttl", 1),

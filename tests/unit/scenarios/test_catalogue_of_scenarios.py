@@ -22,7 +22,9 @@ STRATEGIES = ("baseline", "lock", "lua", "fenced_lock", "lease")
 every_scenario = pytest.mark.parametrize("scenario", SCENARIOS.values(), ids=SCENARIOS)
 
 
-def drawn(scenario: Scenario, strategy: str = "lock") -> Iterator[Case]:
+def drawn(scenario: Scenario, strategy: str | None = None) -> Iterator[Case]:
+    if strategy is None:
+        strategy = "lua" if scenario.name == "small_rollback" else "lock"
     for seed in range(DRAWS):
         case = scenario.sample(random.Random(seed), strategy)
         assert case is not None
@@ -64,6 +66,7 @@ def test_a_design_that_holds_is_not_judged_by_what_lua_loses_before_it_stops() -
     for name in ("small_rollout", "small_rollout_late"):
         assert SCENARIOS[name].sample(random.Random(0), "lease") is None
         assert SCENARIOS[name].sample(random.Random(0), "lock") is not None
+    assert SCENARIOS["small_rollback"].sample(random.Random(0), "lease") is None
 
 
 @every_scenario
