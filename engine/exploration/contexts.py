@@ -16,13 +16,15 @@ Context = tuple[str, str]
 
 _HASH_TAG = re.compile(r"\{[^}]*\}:?")
 _NUMBERS = re.compile(r"\d+")
+_NOTHING = ("", False)
 
 
 class Contexts:
     """Listens to a run."""
 
     def __init__(self) -> None:
-        self._led_to: dict[int, str] = {}
+        #: By step: what the last of its causes (or it) did that did anything, and whether that changed something.
+        self._led_to: dict[int, tuple[str, bool]] = {}
         self._now: Pending | None = None
         self._asked: dict[int, list[tuple[str, Context]]] = {}
         #: Contexts in which a fault would meet a step that changes something, or follow one.
@@ -34,9 +36,10 @@ class Contexts:
 
     def took(self, step: Pending, footprint: Footprint) -> str:
         """A step has happened. Returns what it did to Redis, the processor or an endpoint; "" if nothing."""
-        did = " ".join(sorted(set(_kinds(footprint))))
-        self._led_to[step.identity] = did or self._led_to.get(step.cause, "")
-        if _changes(did):
+        kinds = sorted(set(_kinds(footprint)))
+        did, changes = " ".join(kinds), any(not kind.startswith("reads ") for kind in kinds)
+        self._led_to[step.identity] = (did, changes) if did else self._led_to.get(step.cause, _NOTHING)
+        if changes:
             self.telling.update(context for _, context in self._asked.get(step.identity, ()))
             self.telling.update(
                 context for place, context in self._asked.get(step.cause, ()) if step.name.startswith(place)
@@ -45,19 +48,15 @@ class Contexts:
 
     def of(self, draw: Draw) -> Context:
         """The context of a question for a fault. Names of functions and numbers are left out."""
-        led = self._led_to.get(self._now.cause, "") if self._now is not None else ""
+        led, changed = self._led_to.get(self._now.cause, _NOTHING) if self._now is not None else _NOTHING
         place = draw.key.partition("#")[0]
         # A script by its hash and by its source is the same one.
         context = led, _NUMBERS.sub("", place).replace("EVALSHA", "EVAL")
-        if _changes(led):
+        if changed:
             self.telling.add(context)
         elif self._now is not None:
             self._asked.setdefault(self._now.identity, []).append((place.removeprefix("fault "), context))
         return context
-
-
-def _changes(did: str) -> bool:
-    return "writes" in did or "processor" in did or "endpoint" in did
 
 
 def _kinds(footprint: Footprint) -> Iterable[str]:

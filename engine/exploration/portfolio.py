@@ -1,7 +1,7 @@
 """The policy `portfolio`, the default: it looks broadly first, and then aims at what that did not find.
 
-Runs come in units of `GROUP`. In the first round every second unit, later every fourth, is one run of `timed` and then `random`,
-each run with a case of its own. The other units are groups of one directed policy, in turn; later most of them
+Runs come in units of `GROUP`. In the first round every second unit alternates `timed` (even run numbers) and `random` (odd ones),
+each run with a case of its own; later every fourth. The other units are groups of one directed policy, in turn; later most of them
 as what has found most in the rounds before, and as `pct` as long as nothing was found. Those rounds are closed by then: so a run
 depends on the seed, its number and closed results alone, never on how many processes there are or which of them is faster.
 """
@@ -40,7 +40,7 @@ def policy_of(run: int, shares: Shares | None = None) -> str:
     """Which policy makes this run."""
     unit, every = run // GROUP, 2 if run < ROUND else 4
     if unit % every == 0:
-        return "random" if run % GROUP else "timed"
+        return "random" if run % 2 else "timed"
     turns = [name for name, share in _shares(run, shares).items() for _ in range(share)]
     # Spread: neighbours differ where they can.
     return turns[(unit - unit // every - 1) * _step(len(turns)) % len(turns)]

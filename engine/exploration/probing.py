@@ -60,8 +60,10 @@ class Tried:
     places: dict[str, Counter[Context]] = field(default_factory=dict)
     telling: set[Context] = field(default_factory=set)
     moments: Moments = field(default_factory=Moments)
-    #: By key: how long a fault lasted, or until when something was held.
+    #: By key: how long a fault lasted, or until which of the instants something was held.
     ends: dict[str, int] = field(default_factory=dict)
+    #: The keys of those that are ends of faults.
+    lasting: list[str] = field(default_factory=list)
 
 
 class Probing(ABC):
@@ -146,7 +148,7 @@ class Probing(ABC):
         if self.probing:
             return Tried(run, walks=True, hold_rate=HOLD_RATES[1])
         self._moments = stream.choice(self._group_runs).moments
-        able = [each for each in self._group_runs if each.places and len(each.struck) < self.probe.budget]
+        able = [each for each in self._group_runs if each.places and (each.lasting or self._left(each))]
         if able and stream.random() < GO_ON:
             return self._going_on(able[-1] if stream.random() < FROM_LAST else stream.choice(able), stream)
         probe = self._group_runs[0]
@@ -154,13 +156,17 @@ class Probing(ABC):
             self._aims = aims_at(probe.places, probe.telling, self.probe.budget, stream)
         return Tried(run, walks=False, hold_rate=stream.choice(HOLD_RATES))
 
+    def _left(self, before: Tried) -> int:
+        """How many more faults could have struck."""
+        return self.probe.budget - len(before.struck)
+
     def _going_on(self, before: Tried, stream: random.Random) -> Tried:
         """The same run again, up to another fault, or up to the end of one that struck."""
         self._moments = before.moments
         self.streams = Streams(f"{self._seed}/{before.root}")
         again = Tried(before.root, before.walks, before.hold_rate, ends=dict(before.ends))
-        if before.struck and before.ends and stream.random() < OTHER_END:
-            del again.ends[stream.choice(list(again.ends))]
+        if before.lasting and (not self._left(before) or stream.random() < OTHER_END):
+            del again.ends[stream.choice(before.lasting)]
             self._aims = set(before.struck)
             return again
         new = new_in(before.places, self._group_runs[0].places)
@@ -173,7 +179,9 @@ class Probing(ABC):
         stream = self.streams[draw.stream]
         if draw.options:
             return self._fault(draw)
-        if draw.key.startswith("hold ") and draw.key.find("processor") < 0:
+        if draw.key.startswith("hold pause "):
+            return 1  # one that is not held is over after a millisecond
+        if draw.key.startswith("hold ") and not draw.key.startswith("hold processor "):
             return int(stream.random() < self._group_runs[-1].hold_rate)
         if draw.instants_ms or (draw.stream.startswith("fault/") and draw.shape == "log_uniform"):
             return self._end(draw)
@@ -181,7 +189,10 @@ class Probing(ABC):
 
     def _end(self, draw: Draw) -> int:
         """How long a fault lasts, or until when something is held: as before, or at a moment of an earlier run, or any."""
-        ends, stream = self._group_runs[-1].ends, self._end_stream
+        run, stream = self._group_runs[-1], self._end_stream
+        ends = run.ends
+        if draw.stream.startswith("fault/") or draw.key.startswith("until pause "):
+            run.lasting.append(draw.key)
         if draw.key not in ends:
             at_ms = None
             if not self.probing and stream.random() < AIMED_END:
@@ -191,14 +202,15 @@ class Probing(ABC):
             elif draw.instants_ms:
                 ends[draw.key] = bisect_left(draw.instants_ms[:-1], at_ms)
             else:
-                ends[draw.key] = at_ms - self._now_ms
+                ends[draw.key] = at_ms - self._now_ms - draw.base_ms
         # A run that goes on may meet another range once it has left the earlier one.
         return min(max(ends[draw.key], draw.low), draw.high)
 
     def _span(self, draw: Draw) -> tuple[int, int]:
         if draw.instants_ms:
             return draw.instants_ms[0], draw.instants_ms[-1]
-        return self._now_ms + draw.low, self._now_ms + draw.high
+        since_ms = self._now_ms + draw.base_ms
+        return since_ms + draw.low, since_ms + draw.high
 
     def _fault(self, draw: Draw) -> int:
         run, context, struck = self._group_runs[-1], self._contexts.of(draw), 0

@@ -35,6 +35,8 @@ class Draw(NamedTuple):
     """What the numbers from 1 on stand for, where they stand for something: the kinds of a fault."""
     instants_ms: tuple[int, ...] = ()
     """The times that the numbers from 0 on stand for, where they stand for times."""
+    base_ms: int = 0
+    """How long it takes besides, where the number is how much longer."""
     left: int = 1
     """How many faults may still strike in this run, where the question is whether one does."""
 
@@ -124,6 +126,7 @@ class Choices:
         shape: str,
         options: tuple[str, ...] = (),
         instants_ms: tuple[int, ...] = (),
+        base_ms: int = 0,
         left: int = 1,
     ) -> int:
         """A number in `low..high` for `what`, drawn from the named stream of randomness."""
@@ -135,7 +138,9 @@ class Choices:
         self._seen[what] = count
         key = f"{what}#{count}"
         self.asked += 1
-        value = self._scheduler.number(Draw(key, stream, low, high, default, shape, options, instants_ms, left))
+        value = self._scheduler.number(
+            Draw(key, stream, low, high, default, shape, options, instants_ms, base_ms, left)
+        )
         if value != default:
             self.deviations[key] = value
         return value

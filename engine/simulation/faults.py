@@ -64,15 +64,23 @@ class Faults:
         return kind
 
     def number(
-        self, what: str, actor: str, low: int, high: int, *, default: int | None = None, shape: str = "log_uniform"
+        self,
+        what: str,
+        actor: str,
+        low: int,
+        high: int,
+        *,
+        default: int | None = None,
+        shape: str = "log_uniform",
+        base_ms: int = 0,
     ) -> int:
         """How long, how far: a property of a fault that has struck."""
-        return self._choices.number(f"fault/{actor}", what, low, high, default=default, shape=shape)
+        return self._choices.number(f"fault/{actor}", what, low, high, default=default, shape=shape, base_ms=base_ms)
 
     def which(self, what: str, actor: str, count: int) -> int:
         """Which of `count` alternatives, from 0: a property of a fault that has struck."""
         return self.number(what, actor, 0, count - 1, shape="uniform")
 
-    def stall_ms(self, site: str, actor: str) -> int:
+    def stall_ms(self, site: str, actor: str, hop_ms: tuple[int, int]) -> int:
         """How long a stalled hop takes beyond its window."""
-        return self.number(f"stall {site}", actor, 700, LONGEST_PAUSE_MS, default=6_000)
+        return self.number(f"stall {site}", actor, 700, LONGEST_PAUSE_MS, default=6_000, base_ms=hop_ms[1])

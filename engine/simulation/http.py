@@ -87,7 +87,7 @@ class Network:
         if call.kind == "delivery":
             kinds.append("delivery_repeated")
         fault = self._faults.strike(call.name, call.actor, kinds, call=call.id)
-        stall_ms = self._faults.stall_ms(call.name, call.actor) if fault == "stall" else 0
+        stall_ms = self._faults.stall_ms(call.name, call.actor, self._hop_ms) if fault == "stall" else 0
         reply_stalls = bool(stall_ms and self._faults.which(f"which hop {call.name}", call.actor, 2))
         if fault == "request_lost":
             self._answer(call, None, 0)

@@ -44,7 +44,7 @@ class Request:
                 link.record("redis.sent", command=link.commands, function=who, args=[text(a) for a in args[:2]])
         self._fault = link.faults.strike(self._name, who, AT_A_REQUEST, command=self._numbers[0])
         if self._fault == "stall":
-            self._stall_ms = link.faults.stall_ms(self._name, who)
+            self._stall_ms = link.faults.stall_ms(self._name, who, link.hop_ms)
             self._fault = ("request_stalls", "reply_stalls")[link.faults.which(f"which hop {self._name}", who, 2)]
         elif self._fault in AT_THE_SERVER:
             link.brewing += 1
