@@ -11,8 +11,8 @@ measured length is PCT's idea (Burckhardt et al., "A Randomized Scheduler with P
 ASPLOS 2010), here for faults too.
 
 What deals with a fault runs only after one. So of the runs after the probe three in five *go on* from an earlier one: the same again
-and more faults, most often in a context that the probe did not have. That is how two crashes come to meet one batch. And what a
-late command does depends on what it meets: so ends of faults are aimed too, at moments of an earlier run.
+and more faults, often in a context that the probe did not have, where there is one. That is how two crashes come to meet one batch.
+And what a late command does depends on what it meets: so ends are aimed too, at moments of an earlier run.
 """
 
 import random

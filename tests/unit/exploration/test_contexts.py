@@ -1,11 +1,13 @@
 """Contexts: what led to a place tells it from another, whichever function it is; what aims at them; what goes on from a run."""
 
 import random
+from collections import Counter
 from itertools import pairwise
 
 import pytest
 
 from engine.exploration import DIRECTED, GROUP, Sampler, Scheduler, probing
+from engine.exploration.aims import aims_at, more_aims
 from engine.exploration.contexts import Contexts
 from engine.exploration.moments import Moments
 from engine.exploration.pos import Pos
@@ -136,6 +138,10 @@ def test_what_steps_touch_is_measured_by_the_probe_alone_so_that_an_earlier_run_
     assert set(policy.probe.footprints) == {"a request"}
 
 
+#: A stalled hop takes its whole window besides.
+BASE_MS = 600
+
+
 def stalls(scheduler: Scheduler) -> tuple[int, ...]:
     """A program in which something is claimed at 8 s, and a command that is sent at 1 s may be late: by how much."""
     choices = Choices(scheduler)
@@ -144,7 +150,10 @@ def stalls(scheduler: Scheduler) -> tuple[int, ...]:
     observer.took(Named("to 1000", "time", "time"), frozenset(), ())
     late: tuple[int, ...] = ()
     if choices.number("fault/f1", "fault f1 SET", 0, 1, shape="rate:0.01", options=("stall",), left=2):
-        late = (choices.number("fault/f1", "stall f1 SET", 700, 300_000, default=6_000, shape="log_uniform"),)
+        stall_ms = choices.number(
+            "fault/f1", "stall f1 SET", 700, 300_000, default=6_000, shape="log_uniform", base_ms=BASE_MS
+        )
+        late = (BASE_MS + stall_ms,)
     observer.took(Named("to 8000", "time", "time"), frozenset(), ())
     observer.took(Named("f1 claims", "f1", identity=1), CLAIM, ())
     return late
@@ -187,12 +196,64 @@ def test_a_moment_is_a_time_at_which_something_happened_a_millisecond_after_or_h
 
 @pytest.mark.parametrize("policy", DIRECTED)
 def test_no_more_faults_are_aimed_at_than_may_strike_as_the_first_places_would_have_them_all(policy: str) -> None:
+    sampler, struck = Sampler(policy, "0"), Counter[str]()
+    for run in range(100 * GROUP):
+        choices = Choices(sampler.begin(run)[1])
+        for place in "abcdefgh":
+            if choices.number("f", f"fault {place}", 0, 1, shape="rate:0.01", options=("crash",), left=1):
+                struck[place] += 1
+                break
+    # With three aims for the one fault, all three would have to be the last place: one in five hundred.
+    assert struck["h"] > struck.total() / 20
+
+
+def test_a_run_that_goes_on_aims_at_another_place_if_there_is_one() -> None:
+    places = {"crash": Counter({("", "a"): 1, ("", "b"): 1})}
+    struck = [("crash", ("", "a"), 1)]
+    for seed in range(50):
+        assert more_aims(struck, places, set(), 2, random.Random(seed)) == {*struck, ("crash", ("", "b"), 1)}
+    assert more_aims(struck, {"crash": Counter({("", "a"): 1})}, set(), 2, random.Random(0)) == set(struck)
+
+
+def test_a_fault_is_mostly_aimed_where_it_meets_a_change_but_a_pause_anywhere() -> None:
+    def share(kind: str) -> float:
+        places = {kind: Counter({("", "a"): 1, ("", "b"): 1})}
+        stream = random.Random(0)
+        aims = [next(iter(aims_at(places, {("", "a")}, 1, stream))) for _ in range(1_000)]
+        return sum(context == ("", "a") for _, context, _ in aims) / len(aims)
+
+    assert 0.78 < share("stall") < 0.88
+    assert 0.45 < share("pause") < 0.55
+
+
+def held(scheduler: Scheduler, name: str) -> int:
+    """A program in which something is claimed at 8 s, and a step that is held may go on at several times: at which."""
+    choices = Choices(scheduler)
+    observer = choices.observer
+    assert observer is not None
+    observer.took(Named("to 1000", "time", "time"), frozenset(), ())
+    times = (2_000, 5_000, 8_000, 20_000, 60_000, 200_000)
+    index = choices.number("hold/f1", f"until {name}", 0, 5, shape="uniform", instants_ms=times)
+    observer.took(Named("to 8000", "time", "time"), frozenset(), ())
+    observer.took(Named("f1 claims", "f1", identity=1), CLAIM, ())
+    return times[index]
+
+
+@pytest.mark.parametrize("policy", DIRECTED)
+def test_what_is_held_often_goes_on_just_when_something_happened_in_an_earlier_run(policy: str) -> None:
     sampler = Sampler(policy, "0")
-    struck: set[str] = set()
+    times = Counter(held(sampler.begin(run)[1], "pause of f1") for run in range(60 * GROUP))
+    assert times[8_000] > times.total() / 4
+    assert len(times) == 6
+
+
+@pytest.mark.parametrize("policy", DIRECTED)
+def test_a_pause_lasts_and_a_hop_is_held_at_the_rate_of_the_run(policy: str) -> None:
+    sampler = Sampler(policy, "0")
+    kept = Counter[str]()
     for run in range(40 * GROUP):
         choices = Choices(sampler.begin(run)[1])
-        for place in "abcd":
-            if choices.number("f", f"fault {place}", 0, 1, shape="rate:0.01", options=("crash",), left=1):
-                struck.add(place)
-                break
-    assert struck == {*"abcd"}
+        kept["pause"] += choices.number("hold/f1", "hold pause of f1", 0, 1, shape="rate:0.5")
+        kept["hop"] += choices.number("hold/f1", "hold f1 GET request", 0, 1, shape="rate:0.15")
+    assert kept["pause"] == 40 * GROUP
+    assert 0 < kept["hop"] < 20 * GROUP
