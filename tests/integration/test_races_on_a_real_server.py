@@ -23,14 +23,17 @@ pytestmark = pytest.mark.real_server
 DESIGNS = ("baseline", "lock", "lua")
 
 
-def most_often(*, certain: bool) -> dict[str, tuple[str, list[str]]]:
-    """For each race, the design that shows it in most scenarios, and these."""
-    known = sorted(known_races(DESIGNS, certain=certain).items(), key=lambda race: len(race[1]))
-    return {race: (strategy, names) for (strategy, race), names in known}
+def where_seen() -> dict[str, tuple[str, list[str]]]:
+    """For each race, the design that shows it in most scenarios, and these: first those that are certain to show it."""
+    certain, seen = known_races(DESIGNS, certain=True), known_races(DESIGNS, certain=False)
+    found = {}
+    for (strategy, race), names in sorted(seen.items(), key=lambda each: (len(certain.get(each[0], ())), len(each[1]))):
+        first = certain.get((strategy, race), [])
+        found[race] = strategy, [*first, *(name for name in names if name not in first)]
+    return found
 
 
-#: A race that no scenario is certain to show is looked for where it was seen.
-RACES_OF_THE_PLAN = most_often(certain=False) | most_often(certain=True)
+RACES_OF_THE_PLAN = where_seen()
 
 
 @pytest.fixture(scope="module")
