@@ -7,6 +7,7 @@ which command was for what. A message whose text cannot be recognised (packed, e
 own sentence.
 """
 
+import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -171,7 +172,8 @@ def _seen(facts: Facts, index: int, keys: Changes) -> set[str]:
 
 def _was_sent(facts: Facts, message: Sent) -> bool:
     """Whether a command carried the message's text, in whatever packing."""
-    texts = {str(call.text) for call in message.calls}
+    said = {str(call.text) for call in message.calls}
+    texts = said | {json.dumps(text)[1:-1] for text in said}  # as it is, or escaped
     executed = [event for event in facts.history if event["event"] == "redis.executed"]
     return any(text in str(arg) for event in executed for arg in event["args"] for text in texts)
 
