@@ -72,6 +72,8 @@ def read_result(path: Path) -> ResultFile:
         raise BadResultFile(
             f"result file {path}: schema {document['schema']!r} is not known here ({SCHEMA} is): make it again"
         )
+    if not isinstance(document.get("versions") or {}, dict):
+        raise BadResultFile(f'result file {path}: "versions" names no programs and their versions: make it again')
     kind = document.get("kind")
     kind = "verify" if kind == "results" else kind  # the name it had first
     if isinstance(kind, str) and kind in NOT_RESULTS:

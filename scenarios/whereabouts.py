@@ -7,7 +7,6 @@ which command was for what. A message whose text cannot be recognised (packed, e
 own sentence.
 """
 
-import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -17,6 +16,7 @@ from typing import Any
 from engine.verification import Violation
 from engine.verification.facts import Facts
 from engine.verification.records import HandOver, Sent, seconds
+from scenarios.key_states import signs_of
 from scenarios.told import Told
 
 _KEY_SHOWN = 48
@@ -83,7 +83,7 @@ def _lost(facts: Facts, message: Sent, keys: Changes) -> Found | None:
     """Where a lost message was last, and after which command no more."""
     there = stays(keys, message.label)
     if not there:
-        recognised = any(change["messages"] for change in keys) and not _was_sent(facts, message)
+        recognised = any(change["messages"] for change in keys) and not _may_have_been_sent(facts, message)
         return ("it never stood in Redis", ()) if recognised or not keys else None
     last = there[-1]
     if message.received is None or there[0].begun < message.received:
@@ -170,12 +170,14 @@ def _seen(facts: Facts, index: int, keys: Changes) -> set[str]:
     return {label for labels in held.values() for label in labels}
 
 
-def _was_sent(facts: Facts, message: Sent) -> bool:
-    """Whether a command carried the message's text, in whatever packing."""
-    said = {str(call.text) for call in message.calls}
-    texts = said | {json.dumps(text)[1:-1] for text in said}  # as it is, or escaped
+def _may_have_been_sent(facts: Facts, message: Sent) -> bool:
+    """Whether a command carried the message's text, or its text is one that an encoding may have changed."""
+    texts = {str(call.text) for call in message.calls}
     executed = [event for event in facts.history if event["event"] == "redis.executed"]
-    return any(text in str(arg) for event in executed for arg in event["args"] for text in texts)
+    return any(
+        not signs_of([(message.label, text)]) or any(text in str(arg) for event in executed for arg in event["args"])
+        for text in texts
+    )
 
 
 def _places(stay: Stay) -> str:

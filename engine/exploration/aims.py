@@ -24,11 +24,11 @@ def aims_at(places: Places, telling: Set[Context], most: int, stream: random.Ran
 def more_aims(
     struck: Sequence[Aim], places: Places, telling: Set[Context], budget: int, stream: random.Random
 ) -> set[Aim]:
-    """The faults that struck, and as many more as may: one at least, if there is another place."""
-    before = set(struck)
-    aims = set(before)
-    while aims == before and any(aim not in before for aim in _every_aim(places)):
-        aims |= aims_at(places, telling, budget - len(struck), stream)
+    """The faults that struck, and as many more as may: one at least, if these places have another."""
+    aims = set(struck)
+    if not aims.issuperset(_every_aim(places)):
+        while len(aims) == len(struck):
+            aims |= aims_at(places, telling, budget - len(struck), stream)
     return aims
 
 

@@ -58,7 +58,7 @@ class Tried:
     struck: list[Aim] = field(default_factory=list)
     #: By kind of fault and context: how often the kind could have struck there.
     places: dict[str, Counter[Context]] = field(default_factory=dict)
-    telling: set[Context] = field(default_factory=set)
+    contexts: Contexts = field(default_factory=Contexts)
     moments: Moments = field(default_factory=Moments)
     #: By key: how long a fault lasted, or until which of the instants something was held.
     ends: dict[str, int] = field(default_factory=dict)
@@ -79,7 +79,6 @@ class Probing(ABC):
         self.streams = Streams(seed)
         self.instant = ""
         self.choices = 0
-        self._contexts = Contexts()
         self._aims: set[Aim] = set()
         self._moments = Moments()
         self._now_ms = 0
@@ -97,7 +96,6 @@ class Probing(ABC):
             raise ValueError(f"run {run} belongs to a group that begins with run {group * GROUP}: begin there")
         self.instant = ""
         self.choices = 0
-        self._contexts = Contexts()
         self._now_ms = 0
         self._end_stream = self.streams["end"]  # its own, even if the run goes on from another
         self._group_runs.append(self._aimed(run, self.streams["aim"]))
@@ -117,9 +115,9 @@ class Probing(ABC):
         index = 0
         if len(steps) > 1:
             self.choices += 1
-            walks = self._group_runs[-1].walks
+            walks = self._run.walks
             index = self.streams["next"].randrange(len(steps)) if walks else self.pick(steps)
-        self._contexts.takes(steps[index])
+        self._run.contexts.takes(steps[index])
         return index
 
     def took(self, step: Pending, footprint: Footprint, disabled: Sequence[int]) -> None:
@@ -128,10 +126,9 @@ class Probing(ABC):
             self.instant = step.name
             self._now_ms = int(step.name.removeprefix("to "))
             return
-        did = self._contexts.took(step, footprint)
-        self._group_runs[-1].telling = self._contexts.telling
+        did = self._run.contexts.took(step, footprint)
         if did:
-            self._group_runs[-1].moments.note(did, self._now_ms)
+            self._run.moments.note(did, self._now_ms)
         if self.probing:
             self.probe.footprints[step.name] = footprint
             self.probe.steps[self.instant, step.actor] += 1
@@ -139,6 +136,11 @@ class Probing(ABC):
 
     def end_run(self) -> None:
         """Nothing to do."""
+
+    @property
+    def _run(self) -> Tried:
+        """The run that is being made."""
+        return self._group_runs[-1]
 
     # -- numbers -------------------------------------------------------------------------------------------------------
 
@@ -153,7 +155,7 @@ class Probing(ABC):
             return self._going_on(able[-1] if stream.random() < FROM_LAST else stream.choice(able), stream)
         probe = self._group_runs[0]
         if probe.places:
-            self._aims = aims_at(probe.places, probe.telling, self.probe.budget, stream)
+            self._aims = aims_at(probe.places, probe.contexts.telling, self.probe.budget, stream)
         return Tried(run, walks=False, hold_rate=stream.choice(HOLD_RATES))
 
     def _left(self, before: Tried) -> int:
@@ -171,7 +173,7 @@ class Probing(ABC):
             return again
         new = new_in(before.places, self._group_runs[0].places)
         into = new if new and stream.random() < INTO_NEW else before.places
-        self._aims = more_aims(before.struck, into, before.telling, self.probe.budget, stream)
+        self._aims = more_aims(before.struck, into, before.contexts.telling, self.probe.budget, stream)
         return again
 
     def number(self, draw: Draw) -> int:
@@ -182,17 +184,16 @@ class Probing(ABC):
         if draw.key.startswith("hold pause "):
             return 1  # one that is not held is over after a millisecond
         if draw.key.startswith("hold ") and not draw.key.startswith("hold processor "):
-            return int(stream.random() < self._group_runs[-1].hold_rate)
+            return int(stream.random() < self._run.hold_rate)
         if draw.instants_ms or (draw.stream.startswith("fault/") and draw.shape == "log_uniform"):
             return self._end(draw)
         return any_number(stream, draw)
 
     def _end(self, draw: Draw) -> int:
         """How long a fault lasts, or until when something is held: as before, or at a moment of an earlier run, or any."""
-        run, stream = self._group_runs[-1], self._end_stream
-        ends = run.ends
+        ends, stream = self._run.ends, self._end_stream
         if draw.stream.startswith("fault/") or draw.key.startswith("until pause "):
-            run.lasting.append(draw.key)
+            self._run.lasting.append(draw.key)
         if draw.key not in ends:
             at_ms = None
             if not self.probing and stream.random() < AIMED_END:
@@ -213,7 +214,7 @@ class Probing(ABC):
         return since_ms + draw.low, since_ms + draw.high
 
     def _fault(self, draw: Draw) -> int:
-        run, context, struck = self._group_runs[-1], self._contexts.of(draw), 0
+        run, context, struck = self._run, self._run.contexts.of(draw), 0
         for index, kind in enumerate(draw.options, 1):
             # Of each kind by itself: two questions of one context may be about different kinds.
             places = run.places.setdefault(kind, Counter())

@@ -344,14 +344,14 @@ class Agenda:
     def _settle_held(self) -> None:
         """Coarse: the instant is over, and it is said until when each held step is held."""
         for step in self._waiting:
-            targets = self._known_instants(step) if not step.cancelled else []
+            targets = self._known_instants(step) if not step.cancelled else ()
             if targets:
                 self._hold_until(step, targets)
         self._waiting.clear()
 
-    def _hold_until(self, step: Step, targets: list[int]) -> None:
-        what, who, times = f"{UNTIL}{step.name}", f"hold/{step.actor}", tuple(targets)
-        index = self.choices.number(who, what, 0, len(times) - 1, shape="uniform", instants_ms=times)
+    def _hold_until(self, step: Step, targets: tuple[int, ...]) -> None:
+        what, who = f"{UNTIL}{step.name}", f"hold/{step.actor}"
+        index = self.choices.number(who, what, 0, len(targets) - 1, shape="uniform", instants_ms=targets)
         self._schedule(step, targets[index] - self.now_ms)
 
     def _hold(self, step: Step) -> bool:
@@ -368,7 +368,7 @@ class Agenda:
         self._hold_until(step, targets)
         return True
 
-    def _known_instants(self, held: Step) -> list[int]:
+    def _known_instants(self, held: Step) -> tuple[int, ...]:
         """The instants a step may be held to: the scenario's, live timers' due times and TTL ends with a ms around."""
         known = set(self._instants)
 
@@ -381,7 +381,7 @@ class Agenda:
         for end in self.ttl_ends():
             known.update(around(end))
         known.add(held.latest_ms)
-        return sorted(t for t in known if self.now_ms < t <= held.latest_ms)
+        return tuple(sorted(t for t in known if self.now_ms < t <= held.latest_ms))
 
     def _take(self, step: Step) -> None:
         self._happens(step.identity)

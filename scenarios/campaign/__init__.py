@@ -101,6 +101,7 @@ def campaign(
         elif opened.is_new:
             opened.begin(wanted, program(wanted.strategies))
         else:
+            opened.asked()  # raises if it is another program's
             raise UsageError(f"store {store}: it holds a campaign: go on with --resume, or give another --store")
         go(opened, wanted, pool, runs=runs, seconds=seconds, progress=progress)
         document = document_of(opened, command)

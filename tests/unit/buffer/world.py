@@ -103,8 +103,10 @@ class World:
         return None if stored is None else json.loads(stored)
 
     async def ttl(self, key: str) -> int:
-        """In seconds, in steps of five: the server's clock goes on, and a busy machine may be late to ask."""
-        return -(-int(await self.connect().pttl(key)) // 5_000) * 5
+        """What is left of a key's life, in seconds."""
+        seconds, rest = divmod(await self.connect().pttl(key), 1_000)
+        assert rest == 0, "the server's clock stands still"
+        return int(seconds)
 
     async def settle(self, strategy: Strategy) -> None:
         """Wait until the function's background tasks have ended."""

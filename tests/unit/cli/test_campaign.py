@@ -1,5 +1,7 @@
 """What `bufferproof campaign` says: of each strategy, of what is new, and of a wrong call."""
 
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -69,6 +71,7 @@ def test_it_ends_with_1_at_what_is_new_and_with_3_if_nothing_completed() -> None
         (["--dask", "tcp://127.0.0.1:8786", "--jobs", "2"], "exclude each other"),
         (["--corpus", "corpus"], "corpus/broken.json: this is no trace"),
         (["--store", "broken.sqlite", "--runs", "1"], "this is no store of a campaign"),
+        (["--store", "other.sqlite", "--runs", "1"], "this is no store of a campaign"),
     ],
 )
 def test_a_wrong_call_is_one_line_and_2(
@@ -82,6 +85,8 @@ def test_a_wrong_call_is_one_line_and_2(
     Path("corpus").mkdir()
     Path("corpus/broken.json").write_text("{}", "utf-8")
     Path("broken.sqlite").write_text("no database, " * 100, "utf-8")
+    with closing(sqlite3.connect("other.sqlite")) as other:
+        other.execute("CREATE TABLE notes (text TEXT)")
     assert main(["campaign", *arguments]) == 2
     (line,) = capsys.readouterr().err.splitlines()
     assert said in line

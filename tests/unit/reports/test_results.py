@@ -72,6 +72,13 @@ def test_a_list_is_no_result_file(tmp_path: Path) -> None:
         read_results(tmp_path)
 
 
+@pytest.mark.parametrize("versions", [["python 3.11"], "python 3.11"])
+def test_versions_that_are_no_names_with_values_are_refused(tmp_path: Path, versions: object) -> None:
+    files.write(tmp_path, results={**files.verify(), "versions": versions})
+    with pytest.raises(BadResultFile, match=r'results\.json: "versions" names no programs'):
+        read_results(tmp_path)
+
+
 def test_more_losses_than_runs_are_refused(tmp_path: Path) -> None:
     files.write(tmp_path, boundary=files.boundary(lossy=11, runs=10))
     with pytest.raises(BadResultFile, match=r"lossy_runs \(11\) is more than runs \(10\)"):

@@ -181,3 +181,10 @@ def test_sentences_that_differ_in_messages_times_and_keys_are_of_one_kind() -> N
 def test_one_text_is_not_taken_for_another_that_begins_with_it() -> None:
     found = signs_of([("m1", "text 1"), ("m10", "text 10")])
     assert not found["m1"].search('["text 10"]')
+
+
+def test_a_text_that_an_encoding_changes_is_not_said_never_to_have_stood_there() -> None:
+    strategy = find_strategy("tests/strategies/broken/naive.py:OneDocument")
+    violation, _ = explain(strategy, [(0, "text 1"), (8_500, "👋🏽")], "no_loss")
+    assert "m2 was accepted" in violation.explanation
+    assert "never stood" not in violation.explanation
