@@ -257,3 +257,25 @@ def test_a_pause_lasts_and_a_hop_is_held_at_the_rate_of_the_run(policy: str) -> 
         kept["hop"] += choices.number("hold/f1", "hold f1 GET request", 0, 1, shape="rate:0.15")
     assert kept["pause"] == 40 * GROUP
     assert 0 < kept["hop"] < 20 * GROUP
+
+
+@pytest.mark.parametrize("policy", DIRECTED)
+def test_a_run_whose_faults_are_used_up_is_made_again_with_one_of_them_ending_elsewhere(
+    policy: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def two_stalls(scheduler: Scheduler) -> dict[str, int]:
+        choices, lengths = Choices(scheduler), dict[str, int]()
+        for place in "ab":
+            left = 2 - len(lengths)
+            if choices.number("fault/f1", f"fault {place}", 0, 1, shape="rate:0.01", options=("stall",), left=left):
+                lengths[place] = choices.number("fault/f1", f"stall {place}", 700, 300_000, shape="log_uniform")
+        return lengths
+
+    for name, value in {"GO_ON": 1, "FROM_LAST": 1, "OTHER_END": 0, "AIMED_END": 0}.items():
+        monkeypatch.setattr(probing, name, value)
+    sampler = Sampler(policy, "0")
+    lengths = [two_stalls(sampler.begin(run)[1]) for run in range(40 * GROUP)]
+    pairs = [(before, after) for number, (before, after) in enumerate(pairwise(lengths), 1) if number % GROUP]
+    used_up = [(before, after) for before, after in pairs if len(before) == 2]
+    assert len(used_up) > 20
+    assert {sum(after[place] != before[place] for place in before) for before, after in used_up} == {1}
