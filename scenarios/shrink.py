@@ -26,6 +26,8 @@ _LABELLED = re.compile(r"(\bprovider (?:sends |retries )?)([^\s#]+)")
 
 #: A counterexample with so few deviations can be read; one with more is worth a search of its own.
 FEW = 3
+#: One with more than so many is worth a longer one: so many times the trials once more.
+MANY, LONGER = 4, 2
 
 #: Rounder values to try for a field, in this order.
 _SIMPLER_FIELDS: tuple[tuple[str, tuple[Any, ...]], ...] = (
@@ -88,9 +90,10 @@ def shrink(
     violation = same_violation(told.run.history, invariant, cause)
     if violation is None:
         return None
-    search = _Search(Counterexample(case, told, violation), strategy, invariant, cause, Budget(trials, until))
-    with contextlib.suppress(BudgetSpent):
-        search.go()
+    search = _Search(Counterexample(case, told, violation), strategy, invariant, cause)
+    search.go(Budget(trials, until), FEW)
+    if search.best.told.size[0] > MANY:
+        search.go(Budget(LONGER * trials, until), MANY)
     search.finish()
     return search.best
 
@@ -100,24 +103,24 @@ Deviations = tuple[dict[str, int], dict[str, str]]
 
 
 class _Search:
-    def __init__(
-        self, best: Counterexample, strategy: type[Strategy], invariant: str, cause: str | None, budget: Budget
-    ) -> None:
+    def __init__(self, best: Counterexample, strategy: type[Strategy], invariant: str, cause: str | None) -> None:
         self.best = best
         self._strategy = strategy
         self._invariant = invariant
         self._cause = cause
-        self._budget = budget
+        self._budget = Budget(0)
         self._refused: set[str] = set()
+        self._drawn = 0
         self._deviations: Deviations = (best.told.numbers, best.told.delays)
 
-    def go(self) -> None:
-        """Passes, big pieces first, until one changes nothing; then perhaps a search for a run with fewer deviations."""
-        if self.best.told.delays and not self._try(self.best.case, self._deviations):
-            self._deviations = (self.best.schedule, {})  # its order cannot be said by delays: it stays by position
-        self._reduce()
-        if self.best.told.size[0] > FEW:
-            self._search_afresh()
+    def go(self, budget: Budget, enough: int) -> None:
+        """Passes, big pieces first, until one changes nothing; then runs drawn afresh, until one has so few deviations."""
+        self._budget = budget
+        with contextlib.suppress(BudgetSpent):
+            if self.best.told.delays and not self._try(self.best.case, self._deviations):
+                self._deviations = (self.best.schedule, {})  # its order cannot be said by delays: it stays by position
+            self._reduce()
+            self._search_afresh(enough)
 
     def _reduce(self) -> None:
         while True:
@@ -125,6 +128,7 @@ class _Search:
             self._try(self.best.case, ({}, {}))
             self._fewer_messages()
             self._fewer_deviations()
+            self._later_messages()
             self._simpler_case()
             self._rounder_times()
             self._rounder_numbers()
@@ -170,24 +174,25 @@ class _Search:
 
         minimise_list([*numbers, *((w,) for w in delays)], fails)
 
-    def _search_afresh(self) -> None:
+    def _search_afresh(self, enough: int) -> None:
         """Run the small scenario with a few deviations drawn afresh, as long as the budget lasts, for a run with fewer."""
-        reached, number = self.best, 0
+        reached, its = self.best, self._deviations
         try:
-            while reached.told.size[0] > FEW:
+            while reached.told.size[0] > enough:
                 self._budget.spend()
-                policy = Sparse("shrink", stepped=number % 2 == 0)
-                policy.new_run(number // 2)
-                number += 1
+                policy = Sparse("shrink", stepped=self._drawn % 2 == 0)
+                policy.new_run(self._drawn // 2)
+                self._drawn += 1
                 told = tell(reached.case, self._strategy, policy)
                 if told.size[0] >= 3 * reached.told.size[0] or not self._take(reached.case, told):
                     continue
                 self._fewer_deviations()
                 if self.best.told.size[0] < reached.told.size[0]:
                     self._reduce()
-                    reached = self.best
+                    reached, its = self.best, self._deviations
         finally:
-            self.best = min(reached, self.best, key=lambda each: each.told.size)
+            if reached.told.size < self.best.told.size:
+                self.best, self._deviations = reached, its
 
     def _fewer_messages(self) -> None:
         def fails(sendings: list[Sending]) -> bool:
@@ -213,6 +218,24 @@ class _Search:
                 {renamed(waiting): renamed(awaited) for waiting, awaited in delays.items()},
             ),
         )
+
+    def _later_messages(self) -> None:
+        """What is late on its way might as well be sent later, which is no deviation."""
+        for index, sending in enumerate(self.best.case.sendings):
+            numbers, delays = self._deviations
+            way = f"provider {sending.label} request#1"
+            rest = (
+                {key: value for key, value in numbers.items() if not key.endswith(way)},
+                {waiting: awaited for waiting, awaited in delays.items() if waiting != way},
+            )
+            if rest == self._deviations:
+                continue
+            arrived_ms = _arrival_ms(self.best.run.history, sending.label)
+            for at_ms in dict.fromkeys((arrived_ms, arrived_ms + 1)):
+                sendings = list(self.best.case.sendings)
+                sendings[index] = replace(sending, at_ms=at_ms)
+                if self._try(replace(self.best.case, sendings=tuple(sendings)), rest):
+                    break
 
     def _simpler_case(self) -> None:
         for name, values in _SIMPLER_FIELDS:
@@ -260,6 +283,12 @@ class _Search:
 
 def _kind(item: Any) -> str:
     return "delay" if isinstance(item, tuple) else kind_of(item)
+
+
+def _arrival_ms(history: list[dict[str, Any]], label: str) -> int:
+    """When a message first arrived anywhere; 0: never."""
+    calls = {each["call"] for each in history if each["event"] == "webhook.sent" and each["label"] == label}
+    return next((e["t"] for e in history if e["event"] == "webhook.arrived" and e["call"] in calls), 0)
 
 
 def _only(deviations: Deviations, kept: list[Any]) -> Deviations:

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import cache
 
 import pytest
@@ -107,6 +108,20 @@ def test_every_certain_race_shrinks_to_what_one_can_read(
     strategy: str, scenario: str, invariant: str, race: str
 ) -> None:
     check(strategy, scenario, invariant, race)
+
+
+def test_a_message_that_is_late_on_its_way_is_told_as_sent_later() -> None:
+    case = Plan(strategy="lock", scenario="during_processing", policy="timed", seed=0).case(0)
+    assert case is not None
+    first, second = (replace(case.sendings[0], label=f"m{n}", message_id=f"id-{n}", text=f"text {n}") for n in (1, 2))
+    case = replace(case, sendings=(first, replace(second, at_ms=5_000)), hop_ms=(1, 6_000), processor_ms=(5_000, 5_000))
+    late = {"provider m2 request#1": 5_000}
+    small = shrink(
+        case, late, find_strategy("lock"), "no_loss", "arrived_during_processing", stepped=False, trials=TRIALS_FULL
+    )
+    assert small is not None
+    assert (small.told.numbers, small.told.delays) == ({}, {})
+    assert [sending.at_ms for sending in small.case.sendings] == [0, 10_000]
 
 
 def test_shrinking_twice_gives_the_same() -> None:
