@@ -23,10 +23,11 @@ Progress = Callable[[str, int, int], None]
 
 @dataclass(frozen=True)
 class Written:
-    """What was written: the page, and all files relative to the report's folder."""
+    """What was written: the page, and all files relative to the report's folder; and the traces that are not there."""
 
     page: Path
     files: tuple[str, ...]
+    missing: tuple[str, ...]
 
 
 def build(results: Results, out: Path, progress: Progress | None = None) -> Written:
@@ -34,7 +35,7 @@ def build(results: Results, out: Path, progress: Progress | None = None) -> Writ
 
     Raises `BadResultFile` if there is nothing to show, or if a trace that a result file names is damaged.
     """
-    links = write_pages(results, out)
+    links, missing = write_pages(results, out)
     sections = sections_of(results, links)
     if not sections:
         raise BadResultFile(f"{results.folder}: there is no result file: run bufferproof verify or bufferproof measure")
@@ -51,7 +52,7 @@ def build(results: Results, out: Path, progress: Progress | None = None) -> Writ
     summary = json.dumps(_summary(results, sections, answers), indent=1) + "\n"
     (out / "summary.json").write_text(summary, encoding="utf-8", newline="\n")
     (out / "junit.xml").write_text(junit(results), encoding="utf-8", newline="\n")
-    return Written(out / "report.html", (*files, "summary.json", "junit.xml"))
+    return Written(out / "report.html", (*files, "summary.json", "junit.xml"), tuple(missing))
 
 
 #: What the built-in designs are, for whoever sees their names for the first time.

@@ -9,18 +9,22 @@ from reports.results import Results
 from reports.timelines import write_page
 
 
-def write_pages(results: Results, out: Path) -> dict[str, str]:
-    """Write `timelines/NAME.html` for each trace of the results. Returns where each trace's page is, relative to `out`.
+def write_pages(results: Results, out: Path) -> tuple[dict[str, str], list[str]]:
+    """Write `timelines/NAME.html` for each trace of the results.
 
-    A trace that is not there (nothing was written, or it was moved) has no page. Raises `BadResultFile` for a damaged one.
+    Returns where each trace's page is, relative to `out`, and the traces that are not there (they were moved) and so have
+    none. Raises `BadResultFile` for a damaged one.
     """
     links: dict[str, str] = {}
+    missing = []
     for name in sorted(_traces(results)):
         trace = results.folder / name
         if trace.is_file():
             links[name] = f"timelines/{trace.stem}.html"
             _write(trace, out / links[name])
-    return links
+        else:
+            missing.append(name)
+    return links, missing
 
 
 def _traces(results: Results) -> set[str]:

@@ -7,6 +7,7 @@ from typing import Any
 from engine.buffer.catalogue import BUILT_IN
 from engine.buffer.errors import UsageError
 from engine.buffer.strategy import Strategy
+from engine.simulation.setting import settings_of
 from engine.verification import Violation, digest, judge
 from scenarios.exceptions import exceptions
 from scenarios.redaction import Redaction
@@ -82,11 +83,16 @@ def strategy_of(trace: Trace, path: Path) -> type[Strategy]:
         folders = [Path(), *path.absolute().parents]
         spec = next((f"{folder / file}:{name}" for folder in folders if (folder / file).is_file()), spec)
     try:
-        return find_strategy(spec)
+        found = find_strategy(spec)
     except UsageError as error:
         if spec in BUILT_IN:
             raise
         raise UsageError(f"trace {path}: its strategy cannot be loaded: {error}") from None
+    try:
+        settings_of(found, trace.case.settings)
+    except UsageError as error:
+        raise UsageError(f"trace {path}: {error}") from None
+    return found
 
 
 def _divergence(history: list[dict[str, Any]], index: int | None) -> str:

@@ -12,6 +12,7 @@ from typing import Any
 from engine.buffer.errors import UsageError
 from engine.buffer.files import write_whole
 from engine.simulation.case import Case
+from engine.verification import INVARIANTS
 from engine.verification.history import canonical
 from scenarios.running import History
 
@@ -93,6 +94,8 @@ def read_trace(path: Path) -> Trace:
         stepped, events = document["stepped"], tuple(int(index) for index in violation.get("events", ()))
         if not isinstance(stepped, bool):
             raise ValueError(f"stepped is {json.dumps(stepped)}, not true or false")
+        if (named := violation["invariant"]) is not None and named not in INVARIANTS:
+            raise ValueError(f"violation.invariant is {json.dumps(named)}, which is no invariant")
         if outside := [index for index in events if not 0 <= index < len(document["history"])]:
             raise ValueError(f"violation.events has {outside[0]}, the history has {len(document['history'])} events")
         return Trace(

@@ -65,6 +65,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         # A conversation's name may hold what the terminal's encoding has no form for.
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
+    if "" in given:
+        return _refuse_empty(given)
     try:
         status = _application(given)(args=given, prog_name="bufferproof", standalone_mode=False)
     except KeyboardInterrupt:
@@ -89,6 +91,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
         typer.echo(f"bufferproof: {line}", err=True)
         return USAGE
     return status if isinstance(status, int) else 0
+
+
+def _refuse_empty(given: Sequence[str]) -> int:
+    """An empty path would mean the working directory, where it is most likely a variable that is not set."""
+    import typer
+
+    place = given.index("")
+    before = given[place - 1] if place else "the subcommand"
+    typer.echo(f"bufferproof: {before} '': the value is empty (a variable that is not set?): give one", err=True)
+    return USAGE
 
 
 def _nowhere() -> TextIO:

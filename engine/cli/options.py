@@ -87,11 +87,19 @@ def file(what: str, path: Path) -> Path:
     return path
 
 
-def new_file(option: str, path: Path) -> Path:
-    """A file to write, in a folder that may not be there yet. Raises `UsageError` if it is a folder, or its folder a file."""
+def new_svg(option: str, path: Path) -> Path:
+    """A picture to write, in a folder that may not be there yet.
+
+    Raises `UsageError` if it is a folder, its folder a file, one of both may not be written, or it is there and is no SVG.
+    """
     if path.is_dir():
         refuse(f"{option} {path}: this is a folder: give a file")
     folder(option, path.parent)
+    if path.exists() and b"<svg" not in path.read_bytes()[:1_000]:
+        refuse(f"{option} {path}: this file is there and is no SVG: it would be lost: give another name")
+    there = next(part for part in (path, *path.absolute().parents) if part.exists())
+    if not os.access(there, os.W_OK):
+        refuse(f"{option} {path}: {there} may not be written: give another place")
     return path
 
 

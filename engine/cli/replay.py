@@ -33,7 +33,7 @@ def replay(
     from reports.timeline import timeline
 
     trace = options.file("replay", path)
-    picture = svg and options.new_file("--svg", svg)
+    picture = svg and options.new_svg("--svg", svg)
     again = scenarios.replay(trace, redact=redact) if redis_url is None else _on_server(trace, redis_url, redact)
     typer.echo(f"{again.strategy} · {again.scenario}: {again.outcome}{f': {again.detail}' if again.detail else ''}")
     if not again.violations:

@@ -33,8 +33,19 @@ def report(
         written = options.in_view(build, {"results": found, "out": target})
     except BadResultFile as error:
         options.refuse(str(error))
+    if written.missing:
+        typer.echo(_not_there(folder, written.missing), err=True)
     typer.echo(f"written to {written.page}, with {len(written.files) - 1} files beside and under it")
     return 0
+
+
+def _not_there(folder: Path, missing: tuple[str, ...]) -> str:
+    from reports.wording import counted
+
+    return (
+        f"{counted(len(missing), 'counterexample')} without a page, as the trace is not there: {folder / missing[0]}"
+        f"{' and others' if len(missing) > 1 else ''}: put it back, or run verify again"
+    )
 
 
 def _make(folder: Path, jobs: int | None) -> None:

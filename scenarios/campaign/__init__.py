@@ -4,8 +4,8 @@
 """
 
 import json
-from collections.abc import Sequence
-from contextlib import ExitStack
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -93,8 +93,7 @@ def campaign(
         pool = pool_for(jobs, dask)  # before the store: what is not there leaves none behind
         stack.callback(pool.close)
         stack.enter_context(damage_told(store))
-        opened = Store(store)
-        stack.callback(opened.close)
+        opened = stack.enter_context(_kept_if_it_holds_anything(store))
         if wanted is None:
             wanted, made_by = opened.asked()
             _refuse_changes(wanted, made_by, {name: value for name, value in asked.items() if value is not None}, store)
@@ -108,6 +107,22 @@ def campaign(
         if out is not None:
             write(opened, document, out, corpus)
         return CampaignResult(document, opened.digest())
+
+
+@contextmanager
+def _kept_if_it_holds_anything(path: Path) -> Iterator[Store]:
+    """An open store. One that is new is gone again if what is asked turns out to be wrong before a batch is done."""
+    store = Store(path)
+    try:
+        new = store.is_new
+        try:
+            yield store
+        except UsageError:
+            if new and not store.holds_results():
+                path.unlink()
+            raise
+    finally:
+        store.close()
 
 
 def _checked(

@@ -121,6 +121,11 @@ class Store:
         except sqlite3.DatabaseError:
             raise UsageError(f"store {self.path}: this is no store of a campaign: give another --store") from None
 
+    def holds_results(self) -> bool:
+        """Whether a batch's result is in it."""
+        tables = self._db.execute("SELECT 1 FROM sqlite_master WHERE name = 'batches'").fetchall()
+        return bool(tables and self._db.execute("SELECT 1 FROM batches WHERE counts IS NOT NULL LIMIT 1").fetchall())
+
     def begin(self, campaign: Campaign, program: Mapping[str, str]) -> None:
         """Make the tables, and write down what is asked and by which program."""
         with self._transaction() as db:

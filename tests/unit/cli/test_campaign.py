@@ -91,3 +91,18 @@ def test_a_wrong_call_is_one_line_and_2(
     (line,) = capsys.readouterr().err.splitlines()
     assert said in line
     assert not Path(".bufferproof").exists()
+
+
+def test_a_strategy_that_cannot_be_made_leaves_no_store_behind(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    wrong = "class Mine:\n    name = 'mine'\n    def __init__(self, env):\n        raise KeyError('URL')\n"
+    Path("mine.py").write_text(wrong + "    async def receive(self, message):\n        pass\n")
+    asked = ["campaign", "--strategy", "mine.py:Mine", "--scenario", "burst", "--runs", "2", "--store", "s.sqlite"]
+    for _ in range(2):
+        assert main([*asked, "--jobs", "1"]) == 2
+        (line,) = capsys.readouterr().err.splitlines()
+        assert "mine" in line
+        assert "URL" in line
+    assert not Path("s.sqlite").exists()

@@ -34,6 +34,9 @@ WRONG = [
     ["verify", "--workload", "missing.json"],
     ["replay"],
     ["replay", "missing.json"],
+    ["verify", "--out", ""],
+    ["replay", ""],
+    [""],
 ]
 
 

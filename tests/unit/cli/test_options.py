@@ -82,6 +82,26 @@ def test_a_file_to_read_must_be_there_and_be_a_file(tmp_path: Path) -> None:
         options.file("replay", tmp_path)
 
 
+def test_a_picture_takes_the_place_of_a_picture_and_of_nothing_else(tmp_path: Path) -> None:
+    picture, mine = tmp_path / "old.svg", tmp_path / "mine.txt"
+    picture.write_text('<svg xmlns="http://www.w3.org/2000/svg"/>')
+    mine.write_text("mine")
+    for path in (picture, tmp_path / "new" / "deep.svg"):
+        assert options.new_svg("--svg", path) == path
+    with pytest.raises(UsageError, match="is no SVG: it would be lost"):
+        options.new_svg("--svg", mine)
+    with pytest.raises(UsageError, match="this is a folder"):
+        options.new_svg("--svg", tmp_path)
+
+
+def test_a_picture_that_may_not_be_written_is_refused_before_anything_runs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("os.access", lambda path, mode: False)
+    with pytest.raises(UsageError, match="may not be written"):
+        options.new_svg("--svg", tmp_path / "new" / "deep.svg")
+
+
 def test_an_address_is_shown_without_its_password() -> None:
     assert options.without_secrets("redis://user:p@ss@host:6379/0") == "redis://host:6379/0"
     assert options.without_secrets("redis://host:6379/0") == "redis://host:6379/0"

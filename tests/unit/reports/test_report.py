@@ -99,6 +99,13 @@ def test_the_first_screen_says_who_loses_and_who_does_not(made: Path) -> None:
     assert "**lease**: no message lost or doubled in 20 runs" in lines
 
 
+def test_a_counterexample_whose_trace_is_gone_is_named(tmp_path: Path) -> None:
+    results = read_results(files.write(tmp_path / "results", results=files.verify()))
+    assert build(results, tmp_path / "report").missing == (TRACE,)
+    files.write(tmp_path / "results/traces", **{Path(TRACE).stem: files.trace()})
+    assert build(results, tmp_path / "report").missing == ()
+
+
 def test_a_damaged_trace_is_named(tmp_path: Path) -> None:
     files.write(tmp_path / "results/traces", **{Path(TRACE).stem: {"schema": 1, "kind": "trace"}})
     with pytest.raises(BadResultFile, match=r"baseline-boundary-no_loss\.json: a part is missing"):

@@ -79,6 +79,10 @@ def test_a_damaged_history_is_refused(tmp_path: Path, history: Any) -> None:
             "violation.events has 2, the history has 2",
         ),
         ({"violation": {**TRACE.to_json()["violation"], "events": [-1]}}, "violation.events has -1"),
+        (
+            {"violation": {**TRACE.to_json()["violation"], "invariant": "no_los"}},
+            'violation.invariant is "no_los", which is no invariant',
+        ),
     ],
 )
 def test_a_trace_of_which_no_run_could_be_made_is_refused_by_file_and_field(
@@ -121,6 +125,12 @@ def test_a_trace_finds_its_strategy_from_another_working_directory(
     trace.write(path)
     monkeypatch.chdir("/")
     assert strategy_of(trace, path).name == "mine"
+
+
+def test_a_setting_that_is_refused_names_the_trace_it_stands_in(tmp_path: Path) -> None:
+    trace = replace(TRACE, case=replace(TRACE.case, settings={"BUFFER_DELAY": "1"}))
+    with pytest.raises(UsageError, match=r"trace .*x\.json: unknown setting BUFFER_DELAY"):
+        strategy_of(trace, tmp_path / "x.json")
 
 
 def test_an_interrupted_write_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
