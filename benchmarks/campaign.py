@@ -89,7 +89,7 @@ def main() -> int:
 
 def median(values: Any) -> float:
     """The median, with two decimals."""
-    return round(statistics.median(values), 2)
+    return round(float(statistics.median(values)), 2)
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ often. Ends with 1 at a difference that is in no table, and says which step show
 import argparse
 import json
 import sys
-from contextlib import nullcontext
+from contextlib import ExitStack
 from pathlib import Path
 
 import redis
@@ -33,8 +33,8 @@ def main() -> int:
     parser.add_argument("--redis-url", help="a server for tests, which is emptied (default: an embedded one)")
     parser.add_argument("--out", type=Path, default=Path(".bufferproof"))
     options = parser.parse_args()
-    with nullcontext() if options.redis_url else embedded_server() as embedded:
-        url = options.redis_url or embedded.url
+    with ExitStack() as stack:
+        url = options.redis_url or stack.enter_context(embedded_server()).url
         tally, unequal = run(url, options.steps, options.seed)
         with redis.Redis.from_url(url) as client:
             info = client.info("server")

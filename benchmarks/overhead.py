@@ -40,7 +40,8 @@ from engine.exploration import Draw, Replay, Timed
 from engine.simulation.case import Case
 from engine.simulation.process import EPOCH_MS
 from engine.simulation.program import Body, Program
-from engine.simulation.server import Executed, RedisServer, ServerPool, SimSocket
+from engine.simulation.server import Executed, RedisServer, ServerPool
+from engine.simulation.session import SimSocket
 from engine.verification import judge
 from scenarios.batch import Plan
 from scenarios.running import Run, run_case, scheduler_of

@@ -6,7 +6,7 @@ Ends with 1 if a race that the simulation finds does not show on the server, els
 """
 
 import argparse
-from contextlib import nullcontext
+from contextlib import ExitStack
 
 from engine.load.server import embedded_server
 from engine.simulation.real_server import RealServer
@@ -21,8 +21,8 @@ def main() -> int:
     parser.add_argument("--redis-url", help="an empty server (default: an embedded one)")
     parser.add_argument("--runs", type=int, default=150, help="runs of a scenario until a race counts as not found")
     options = parser.parse_args()
-    with nullcontext() if options.redis_url else embedded_server() as embedded:
-        server = RealServer(options.redis_url or embedded.url)
+    with ExitStack() as stack:
+        server = RealServer(options.redis_url or stack.enter_context(embedded_server()).url)
         try:
             print(f"On {server.version}, {options.runs} runs a scenario at most, seed 0:\n")
             return table(server, options.runs)
