@@ -145,9 +145,9 @@ claims:FlightEnds fault_crash no_leak
 claims:PopsTheDue fault_crash no_loss
 payloads:ComposesTexts odd_messages integrity
 payloads:JoinsBlanks odd_messages integrity
-naive:ReadThenDelete boundary no_loss
+naive:ReadThenDelete steady no_loss
 naive:LockForEver fault_crash available
-naive:EveryoneDelivers boundary no_duplicate
+naive:EveryoneDelivers burst no_duplicate
 naive:WaitsForEver boundary available
 redis_ways:Acknowledges retry no_loss
 redis_ways:NoAck retry no_loss
