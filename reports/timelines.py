@@ -10,7 +10,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescap
 from markupsafe import Markup
 
 from reports.diagram import Diagram, diagram_of, in_order_except, svg
-from reports.diagram.words import Labels, short_key, summary_of
+from reports.diagram.words import Labels, summary_of
 
 _LANES = {"users": "users", "redis": "Redis", "processor": "processor"}
 
@@ -41,6 +41,7 @@ def page(trace: Mapping[str, Any], *, replay: str = "") -> str:
             "at": change["event"],
             "t": change.get("t", trace["history"][change["event"]]["t"]),
             "key": change["key"],
+            "name": labels.keys[change["key"]],
             "value": change["value"],
             "short": summary_of(change["value"], labels.of_id) if change["value"] is not None else "",
             "ends": change["ends_ms"],
@@ -89,7 +90,7 @@ def _changes(diagram: Diagram, keys: Sequence[Mapping[str, Any]]) -> list[dict[s
         {
             "time": diagram.seconds(change["t"]),
             "key": change["key"],
-            "name": short_key(change["key"]),
+            "name": change["name"],
             "value": change["value"],
             "short": change["short"],
             "lives": None if change["ends"] is None else f"{(change['ends'] - change['t']) / 1000:.3f}",

@@ -7,9 +7,8 @@ each met: whose it was, which message it served, when.
 import re
 from collections.abc import Iterator, Sequence
 from itertools import islice
-from typing import Any
 
-from scenarios.steps import NamedStep, Steps, short_key
+from scenarios.steps import NamedStep, Steps
 from scenarios.told import Drawn, Told
 
 #: How a processor fails, in words.
@@ -125,10 +124,11 @@ def _fault(told: Told, steps: Steps, drawn: Drawn) -> str:
     if kind == "clock_skew":
         drift = f" and drifts by {details['drift']} ppm" if details.get("drift") else ""
         return f"{actor}'s clock is off by {details.get('skew', 0) / 1000:+.3f} s{drift}"
-    return _fault_elsewhere(told, drawn, event, whole, details)
+    return _fault_elsewhere(told, steps, drawn, whole, details)
 
 
-def _fault_elsewhere(told: Told, drawn: Drawn, event: dict[str, Any], whole: NamedStep, details: dict[str, int]) -> str:
+def _fault_elsewhere(told: Told, steps: Steps, drawn: Drawn, whole: NamedStep, details: dict[str, int]) -> str:
+    event = told.run.history[drawn.at]
     kind = event["kind"]
     if kind == "restart":
         return f"Redis restarts as {whole.whole} arrives"
@@ -140,23 +140,17 @@ def _fault_elsewhere(told: Told, drawn: Drawn, event: dict[str, Any], whole: Nam
         return f"the script cache is flushed as {whole.whole} arrives"
     if kind == "eviction":
         gone = next((e["key"] for e in told.run.history[drawn.at :] if e["event"] == "key.evicted"), "a key")
-        return f"{short_key(gone)} is evicted as {whole.whole} arrives"
+        return f"{steps.keys[gone]} is evicted as {whole.whole} arrives"
     if kind == "processor_failure":
         failures = list(_HOW.values())
-        return f"the processor {failures[details.get('how', 0) % len(failures)]} at {whole_batch(told, event)}"
+        return f"the processor {failures[details.get('how', 0) % len(failures)]} at {steps.batch_of(str(event.get('call', '')))}"
     if kind == "processor_too_slow":
-        return f"the processor takes longer than all attempts together at {whole_batch(told, event)}"
+        return f"the processor takes longer than all attempts together at {steps.batch_of(str(event.get('call', '')))}"
     if kind == "webhook_repeated":
         return f"the provider sends {event.get('label', 'a message')} again {seconds(details.get('repeat', 0))} later"
     if kind == "delivery_repeated":
         return f"{whole.whole} arrives twice"
     return f"{kind.replace('_', ' ')} strikes"
-
-
-def whole_batch(told: Told, event: dict[str, Any]) -> str:
-    """The hand-over that a fault of the processor met."""
-    steps = Steps(told.run.history)
-    return steps.batch_of(str(event.get("call", "")))
 
 
 def _details(told: Told, drawn: Drawn) -> dict[str, int]:

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
+from reports.key_names import KeyNames
+
 Event = dict[str, Any]
 
 _COMMAND = re.compile(r"(f\d+) ([A-Z]+)(?: (.*))?", re.DOTALL)
@@ -51,6 +53,7 @@ class Steps:
 
     def __init__(self, history: Sequence[Event]) -> None:
         self._history = history
+        self.keys = KeyNames(history)
         self._labels = {e["call"]: str(e["label"]) for e in history if e["event"] == "webhook.sent"}
         self._ids = {e["id"]: str(e["label"]) for e in history if e["event"] == "webhook.sent"}
         self._sent = {e["command"]: i for i, e in enumerate(history) if e["event"] == "redis.sent"}
@@ -186,7 +189,7 @@ class Steps:
             return f"script {script}" if script else name
         if name == "MULTI":
             return "transaction"
-        return f"{name} of {short_key(key)}" if key else name
+        return f"{name} of {self.keys[key]}" if key else name
 
     def _served(self, index: int) -> str | None:
         """The message whose webhook call, or the delivery, that a function was at work on alone when it sent a command."""
@@ -226,13 +229,6 @@ def _nth(place: int) -> str:
         return _ORDINALS[place]
     ending = "th" if place // 10 % 10 == 1 else {1: "st", 2: "nd", 3: "rd"}.get(place % 10, "th")
     return f"{place}{ending}"
-
-
-def short_key(key: str) -> str:
-    """A key by what it is, not whose."""
-    if key.startswith("{"):
-        return ":".join(key.split(":")[2:3]) or key
-    return key.split(":")[0]
 
 
 def _listed(labels: list[str]) -> str:

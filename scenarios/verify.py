@@ -95,7 +95,7 @@ def plans_of(
 ) -> list[Plan]:
     """What is to be run, checked. Raises `UsageError`."""
     if explore not in POLICIES:
-        raise UsageError(f"--explore {explore} is not built yet: there are {', '.join(POLICIES)}")
+        raise UsageError(f"--explore {explore}: unknown: there are {', '.join(POLICIES)}")
     names = list(dict.fromkeys(portable(spec) for spec in strategies or BUILT_IN))
     for spec in names:
         settings_of(find_strategy(spec), settings)  # a wrong setting is refused before anything runs

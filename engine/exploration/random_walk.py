@@ -3,22 +3,13 @@
 from collections.abc import Sequence
 
 from engine.exploration.scheduler import Draw, Pending
-from engine.exploration.timed import Streams, draw_number
+from engine.exploration.timed import Timed
 
 
-class RandomWalk:
-    """Picks uniformly at every point. Rare things (faults, holds) keep their stated rate, raised by `boldness`."""
+class RandomWalk(Timed):
+    """Picks uniformly at every point. Rare things (faults, holds) keep their stated rate."""
 
     stepped = True
-
-    def __init__(self, seed: str) -> None:
-        self._seed = seed
-        self._streams = Streams(seed)
-
-    def new_run(self, run: int) -> bool:
-        """Each run has its own streams; there is always another run."""
-        self._streams = Streams(f"{self._seed}/{run}")
-        return True
 
     def next_step(self, steps: Sequence[Pending]) -> int:
         """Any of them, with equal weight."""
@@ -26,5 +17,6 @@ class RandomWalk:
 
     def number(self, draw: Draw) -> int:
         """Uniform over the range, but for what has a rate."""
-        stream = self._streams[draw.stream]
-        return draw_number(stream, draw) if draw.shape.startswith("rate:") else stream.randint(draw.low, draw.high)
+        if draw.shape.startswith("rate:"):
+            return super().number(draw)
+        return self._streams[draw.stream].randint(draw.low, draw.high)

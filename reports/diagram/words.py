@@ -6,6 +6,8 @@ from collections.abc import Callable, Mapping, Sequence
 from enum import IntEnum
 from typing import Any
 
+from reports.key_names import KeyNames
+
 Event = Mapping[str, Any]
 
 _SHOWN = 40
@@ -24,6 +26,7 @@ class Labels:
     """Messages by their labels, and calls by theirs."""
 
     def __init__(self, history: Sequence[Event]) -> None:
+        self.keys = KeyNames(history)
         sent = [event for event in history if event["event"] == "webhook.sent"]
         first: dict[tuple[str, ...], str] = {}
         self.of_call: dict[str, str] = {}
@@ -54,7 +57,7 @@ def command_words(event: Event, labels: Labels) -> tuple[str, str, Weight]:
     if script:
         told = f"{name} {args[1]}" if len(args) > 1 else name
     else:
-        told = f"{name} {short_key(args[1])}" if len(args) > 1 else name
+        told = f"{name} {labels.keys[args[1]]}" if len(args) > 1 else name
     reply = str(event["reply"])
     if event.get("error"):
         return told, f"error: {event['error']}", Weight.READ
@@ -70,26 +73,19 @@ def _written(event: Event, name: str, args: list[str], labels: Labels) -> str:
     if name in ("DEL", "UNLINK"):
         return "deleted"
     if name == "EXEC":
-        return ", ".join(short_key(key) for key in event["writes"])
+        return ", ".join(labels.keys[key] for key in event["writes"])
     if name in ("SETEX", "PSETEX") and len(args) > 3:
         unit = "s" if name == "SETEX" else "ms"
         return f"{summary_of(args[3], labels.of_id)} for {args[2]} {unit}"
     what = summary_of(" ".join(args[2:]), labels.of_id)
     if name in ("EVAL", "EVALSHA"):
-        what = f"{short_key(event['writes'][0])} {what if what.startswith('{') else ''}".strip()
+        what = f"{labels.keys[event['writes'][0]]} {what if what.startswith('{') else ''}".strip()
     return f"{what} → {reply}" if reply not in ("OK", "1", what) else what
 
 
 def printable(words: str) -> str:
     """Text that no terminal and no parser takes for anything else: without control characters and halves of pairs."""
     return "".join(c if c.isprintable() else " " if c.isspace() else f"\\x{ord(c):02x}" for c in words)
-
-
-def short_key(key: str) -> str:
-    """A key without what all keys of the picture share: what it is, not whose."""
-    if key.startswith("{"):
-        return ":".join(key.split(":")[2:3]) or key
-    return key.split(":")[0]
 
 
 def summary_of(value: str, labels: Mapping[str, str]) -> str:
@@ -142,8 +138,8 @@ SAID: Mapping[str, Callable[[Event, Labels], str]] = {
     "deliver.failed": lambda e, labels: f"✗ deliver: {e['error']}",
     "task.failed": lambda e, labels: f"✗ task: {e['error']}",
     "tick.failed": lambda e, labels: f"✗ tick: {e['error']}",
-    "key.expired": lambda e, labels: f"{short_key(e['key'])} expires",
-    "key.evicted": lambda e, labels: f"{short_key(e['key'])} evicted",
+    "key.expired": lambda e, labels: f"{labels.keys[e['key']]} expires",
+    "key.evicted": lambda e, labels: f"{labels.keys[e['key']]} evicted",
     "waiting": lambda e, labels: f"{labels.of_id.get(e['id'], e['id'])} unanswered",
 }
 #: What is worth a row only where it is one of the conflicting steps.
