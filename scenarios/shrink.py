@@ -11,6 +11,8 @@ import json
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
+from itertools import product
+from math import inf
 from typing import Any
 
 from engine.buffer.strategy import Strategy
@@ -28,6 +30,8 @@ _LABELLED = re.compile(r"(\bprovider (?:sends |retries )?)([^\s#]+)")
 FEW = 3
 #: One with more than so many is worth a longer one: so many times the trials once more.
 MANY, LONGER = 4, 2
+#: To so many moments is the arrival of a message moved; what happens within so short a time is one moment.
+MOMENTS_MAX, CLOSE_MS = 8, 10
 
 #: Rounder values to try for a field, in this order.
 _SIMPLER_FIELDS: tuple[tuple[str, tuple[Any, ...]], ...] = (
@@ -129,6 +133,7 @@ class _Search:
             self._fewer_messages()
             self._fewer_deviations()
             self._later_messages()
+            self._other_arrivals()
             self._simpler_case()
             self._rounder_times()
             self._rounder_numbers()
@@ -159,20 +164,16 @@ class _Search:
 
     def _fewer_deviations(self) -> None:
         """Whole kinds first: a failure seldom needs both holds and faults."""
-        numbers, delays = self._deviations
-        items = [*numbers, *((waiting,) for waiting in delays)]
-        for kind in dict.fromkeys(map(_kind, items)):
-            numbers, delays = self._deviations
-            kept = [item for item in (*numbers, *((w,) for w in delays)) if _kind(item) != kind]
-            if len(kept) < len(numbers) + len(delays):
+        for kind in dict.fromkeys(map(_kind, _items(self._deviations))):
+            kept = [item for item in _items(self._deviations) if _kind(item) != kind]
+            if len(kept) < len(_items(self._deviations)):
                 self._try(self.best.case, _only(self._deviations, kept))
-        numbers, delays = self._deviations
         everything = self._deviations
 
         def fails(kept: list[Any]) -> bool:
             return self._try(self.best.case, _only(everything, kept))
 
-        minimise_list([*numbers, *((w,) for w in delays)], fails)
+        minimise_list(_items(everything), fails)
 
     def _search_afresh(self, enough: int) -> None:
         """Run the small scenario with a few deviations drawn afresh, as long as the budget lasts, for a run with fewer."""
@@ -237,6 +238,18 @@ class _Search:
                 if self._try(replace(self.best.case, sendings=tuple(sendings)), rest):
                     break
 
+    def _other_arrivals(self) -> None:
+        """Where more than a few deviations are left: a message that is sent at the right moment may do without one of them."""
+        for index, at_ms in product(range(len(self.best.case.sendings)), _moments(self.best.run.history)):
+            for left_out in _items(self._deviations):
+                if not FEW < self.best.told.size[0] <= 2 * MANY:
+                    return
+                kept = [item for item in _items(self._deviations) if item != left_out]
+                sendings = list(self.best.case.sendings)
+                sendings[index] = replace(sendings[index], at_ms=at_ms)
+                if self._try(replace(self.best.case, sendings=tuple(sendings)), _only(self._deviations, kept)):
+                    break
+
     def _simpler_case(self) -> None:
         for name, values in _SIMPLER_FIELDS:
             for value in values:
@@ -289,6 +302,16 @@ def _arrival_ms(history: list[dict[str, Any]], label: str) -> int:
     """When a message first arrived anywhere; 0: never."""
     calls = {each["call"] for each in history if each["event"] == "webhook.sent" and each["label"] == label}
     return next((e["t"] for e in history if e["event"] == "webhook.arrived" and e["call"] in calls), 0)
+
+
+def _moments(history: list[dict[str, Any]]) -> list[int]:
+    """Moments that may matter to a message: when something was written or ended; of those close together, the last."""
+    changes = [e["t"] for e in history if e["event"] == "key.expired" or e.get("writes")]
+    return [t for t, later in zip(changes, [*changes[1:], inf], strict=True) if later - t >= CLOSE_MS][:MOMENTS_MAX]
+
+
+def _items(deviations: Deviations) -> list[Any]:
+    return [*deviations[0], *((waiting,) for waiting in deviations[1])]
 
 
 def _only(deviations: Deviations, kept: list[Any]) -> Deviations:

@@ -27,6 +27,7 @@ PLAN = (
     ("lock", "boundary", "no_loss", "arrived_during_processing"),
     ("lock", "fault_delivery_repeated", "no_loss", "unmarked_behind_grace_wait"),
     ("lock", "slow_holder", "no_loss", "stale_release"),
+    ("lock", "slow_holder", "no_duplicate", "stale_release"),
     ("lua", "burst", "no_loss", "nobody_schedules"),
     ("lua", "retry", "no_loss", "lost_after_claim"),
     ("lua", "retry", "status_true", "lost_after_claim"),
