@@ -8,7 +8,9 @@ from typing import Any
 _WIDTH = 24
 _WORD = re.compile(r"[\w.-]+")
 #: A token or a digest: it says which one, not what.
-_WHICH = re.compile(r"[0-9a-f-]{12,}")
+_WHICH = re.compile(r"[0-9a-f-]{12,}|null|true|false")
+#: Part of a JSON text that stands in the key: a message, or a conversation's names.
+_QUOTED = re.compile(r'"(?:[^"\\]|\\.)*"')
 
 
 class KeyNames:
@@ -32,7 +34,7 @@ class KeyNames:
         for name in self._whose:
             if name in rest:
                 rest = re.sub(rf"(?<!\w){re.escape(name)}(?!\w)", " ", rest)
-        words = [word.strip(".-") for word in _WORD.findall(rest)]
+        words = [word.strip(".-") for word in _WORD.findall(_QUOTED.sub(" ", rest))]
         said = [word for word in words if any(map(str.isalpha, word)) and not _WHICH.fullmatch(word)]
         while len(said) > 1 and len(":".join(said)) > _WIDTH:
             said.pop(0)

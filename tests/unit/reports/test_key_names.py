@@ -15,6 +15,8 @@ NAMES = KeyNames([SENT])
         ("{bot:4915110000001}:pending", "pending"),
         ("shop:buffer:bot:4915110000001", "shop:buffer"),
         ('shop:["bot", "4915110000001"]', "shop"),
+        ('shop:["bot", "4915110000001"]:lock', "shop:lock"),
+        ('seen:{"id": "x", "text": "\\"hi", "data": null}', "seen"),
         ("bot/4915110000001/seen/id-1", "seen"),
         ("due:{3}", "due"),
         ("robot:bot", "robot"),
