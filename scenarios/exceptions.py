@@ -169,12 +169,8 @@ def _details(told: Told, drawn: Drawn) -> dict[str, int]:
 def _until_resumed(told: Told, drawn: Drawn, actor: str) -> str:
     for event in told.run.history[drawn.at :]:
         if event["event"] == "function.resumed" and event["function"] == actor:
-            return f", until {seconds(event['t'] - _start(told))}"
+            return f", until {seconds(event['t'])}"
     return ""
-
-
-def _start(told: Told) -> int:
-    return next((event["t"] for event in told.run.history if event["event"] == "webhook.sent"), 0)
 
 
 def seconds(ms: int) -> str:

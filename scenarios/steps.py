@@ -57,7 +57,6 @@ class Steps:
         self._labels = {e["call"]: str(e["label"]) for e in history if e["event"] == "webhook.sent"}
         self._ids = {e["id"]: str(e["label"]) for e in history if e["event"] == "webhook.sent"}
         self._sent = {e["command"]: i for i, e in enumerate(history) if e["event"] == "redis.sent"}
-        self._start = next((e["t"] for e in history if e["event"] == "webhook.sent"), 0)
 
     def named(self, key: str, index: int, *, sent_now: bool = False, held: bool = False) -> NamedStep:
         """The words for a step (its name and number), which happened or was asked about when there were `index` events.
@@ -87,13 +86,13 @@ class Steps:
         return NamedStep(name, "happens", whole=name)
 
     def moment_of(self, step: NamedStep) -> int | None:
-        """When the step happened, in milliseconds since the first message; None if it did not, or has left no event."""
+        """When the step happened, in milliseconds since the run began; None if it did not, or has left no event."""
         if step.command is not None:
             return self._moments.get((step.command, step.side))
         ends = _ENDS.get(step.side, ()) if step.call is not None else ()
         for event in self._history:
             if event["event"] in ends and event.get("call") == step.call:
-                return int(event["t"]) - self._start
+                return int(event["t"])
         return None
 
     def batch_of(self, call: str) -> str:
@@ -150,7 +149,7 @@ class Steps:
         elif side == "reply":
             mine = [number for number in mine if number in done and number not in over] or mine
         if held and index:
-            now = self._history[index - 1]["t"] - self._start
+            now = self._history[index - 1]["t"]
             moments = {number: self.moment_of(NamedStep("", "", command=number, side=side)) for number in mine}
             mine = [number for number, moment in moments.items() if moment is not None and moment > now] or mine
         return mine[-1] if mine else None
@@ -163,7 +162,6 @@ class Steps:
 
     def _shown(self, who: str, name: str, key: str, number: int | None) -> str:
         owner = self._served(self._sent[number]) if number is not None else None
-        said = f"{owner or who}'s {{}}{self._said(name, key, number)}"
         same = [
             other
             for other, at in self._sent.items()
@@ -174,7 +172,7 @@ class Steps:
         ]
         place = same.index(number) + 1 if number in same and len(same) > 1 else 0
         ordinal = f"{_nth(place)} " if place else ""
-        return said.format(ordinal)
+        return f"{owner or who}'s {ordinal}{self._said(name, key, number)}"
 
     def _said(self, name: str, key: str, number: int | None) -> str:
         if name in ("EVAL", "EVALSHA") and number is not None:
@@ -219,7 +217,7 @@ class Steps:
         for event in self._history:
             side = _SIDES.get(event["event"])
             if side is not None:
-                moments.setdefault((event["command"], side), int(event["t"]) - self._start)
+                moments.setdefault((event["command"], side), int(event["t"]))
         return moments
 
 

@@ -100,7 +100,13 @@ def _lost(facts: Facts, message: Sent, keys: Changes) -> Found | None:
     if end["event"] != "redis.executed" or not _EMPTY_REPLY.fullmatch(str(end["reply"])):
         return words, (last.ended, last.begun)  # a TTL, or a script or a pop that saw what it took
     of_function = [h for h in facts.talk(message.conversation).handovers if h.function == end["function"]]
-    reads = [(read, h) for h in of_function if (read := _source(facts, h, keys)) is not None and read < last.ended]
+    reads = [
+        (read, h)
+        for h in of_function
+        if (read := _source(facts, h, keys)) is not None
+        and read < last.ended
+        and _touched(facts, read).intersection(last.keys)
+    ]
     read, handover = max(reads, key=lambda each: each[0], default=(last.ended, None))
     if handover is None or (message not in handover.members and read > last.begun):
         return words, (last.ended, last.begun)
@@ -163,11 +169,15 @@ def _sources(facts: Facts, handover: HandOver, keys: Changes) -> list[int]:
 
 def _seen(facts: Facts, index: int, keys: Changes) -> set[str]:
     """The messages in the keys that a command touched, as it found them."""
-    touched = {*facts.history[index]["reads"], *facts.history[index]["writes"]}
+    touched = _touched(facts, index)
     held = {
         change["key"]: change["messages"] for change in keys if change["event"] < index and change["key"] in touched
     }
     return {label for labels in held.values() for label in labels}
+
+
+def _touched(facts: Facts, index: int) -> set[str]:
+    return {*facts.history[index]["reads"], *facts.history[index]["writes"]}
 
 
 def _may_have_been_sent(facts: Facts, message: Sent) -> bool:

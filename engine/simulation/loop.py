@@ -7,7 +7,7 @@ its `finally` clauses: its callbacks are dropped, and its tasks are kept alive u
 import asyncio
 import contextvars
 from collections import deque
-from collections.abc import AsyncGenerator, Callable, Coroutine
+from collections.abc import AsyncGenerator, Callable, Coroutine, Iterator
 from math import ceil
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -309,12 +309,17 @@ class SimLoop(asyncio.AbstractEventLoop):
         self._tasks.clear()
 
 
-def close_quietly(coroutine: Any) -> None:
+def close_quietly(coroutine: Any, attempts: Iterator[int] | None = None) -> None:
     """Close a coroutine that hangs, also one whose `finally` awaits: that is refused, and it is closed where it then stands.
 
-    One left half closed would be closed again when it is collected, and say so on stderr.
+    One left half closed would be closed again when it is collected, and say so on stderr. So what it waits for goes first: if
+    that refuses, the error ends the one that waits, and nobody would come back for it.
     """
-    for _ in range(CLOSINGS):
+    attempts = iter(range(CLOSINGS)) if attempts is None else attempts
+    for _ in attempts:
+        awaited = getattr(coroutine, "cr_await", None)
+        if asyncio.iscoroutine(awaited):
+            close_quietly(awaited, attempts)
         try:
             coroutine.close()
         except RuntimeError:  # it awaited in its `finally`

@@ -37,6 +37,17 @@ def test_what_a_crashed_function_had_sent_still_arrives() -> None:
     assert len(events(history, "redis.replied")) == 0
 
 
+@pytest.mark.parametrize("stepped", [False, True])
+def test_nothing_that_a_crashed_function_waited_for_says_anything(
+    stepped: bool, capfd: pytest.CaptureFixture[str]
+) -> None:
+    case = case_of(faults=("crash",), fault_budget=1, heal_ms=60_000)
+    history = run(probes.CleansBelow, case, scheduler=Steered({"fault f1 SET key reply#1": 1}, stepped=stepped))
+    gc.collect()
+    assert one(history, "end")["keys"] == {"key": "string"}
+    assert capfd.readouterr() == ("", "")
+
+
 def test_a_function_that_hangs_at_the_end_says_nothing_when_it_is_closed(capfd: pytest.CaptureFixture[str]) -> None:
     # The run ends at a bound while the strategy is inside its `try`.
     history = run(probes.Cleans, bounds=Bounds(steps=6))

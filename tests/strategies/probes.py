@@ -37,6 +37,27 @@ class Stubborn(Sets):
                 return Receipt()
 
 
+class CleansBelow(Strategy):
+    """What it waits for waits in its `finally`, as leaving `async with redis.pipeline()` does."""
+
+    name = "cleans_below"
+
+    async def receive(self, message: Message) -> Receipt:
+        """A coroutine in a coroutine."""
+        await self.below()
+        return Receipt()
+
+    async def below(self) -> None:
+        """A transaction that is broken off as it watches, inside of another coroutine."""
+        async with self.runtime.redis.pipeline(transaction=True) as pipe:
+            await pipe.watch("key")
+            await self.further_below()
+
+    async def further_below(self) -> None:
+        """Where it is broken off."""
+        await self.runtime.redis.set("key", "value")
+
+
 class Cleans(Strategy):
     """Says goodbye in a `finally`, to Redis and to the history."""
 
