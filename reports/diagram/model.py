@@ -145,7 +145,7 @@ def diagram_of(
 def in_order_except(exceptions: Sequence[str]) -> str:
     """The line that says how far from in-order a run is."""
     if not exceptions:
-        return "in order everywhere: no fault, no delay, each step in its turn"
+        return "in order everywhere: no delay, no fault but those of the scenario, each step in its turn"
     return f"in order everywhere, except: {'; '.join(exceptions)}"
 
 

@@ -41,11 +41,12 @@ def done_but_not_known(scene: Scene) -> Iterator[Found]:
             if batch.effect is None or failed is None:
                 continue
             # Begun after the error, or it was another reason that it was begun for.
-            again = next((h.effect for h in message.handovers if h.sent > failed and h.worked and h.effect), None)
-            if again is not None:
+            later = next((h for h in message.handovers if h.sent > failed and h.worked and h.effect is not None), None)
+            if later is not None and (again := later.effect) is not None:
+                key = "without a key" if later.key is None else "under another key"
                 told = (
                     f"the processor was done with {message.label} at {scene.at(batch.effect)}, its caller saw an error at"
-                    f" {scene.at(failed)}, and without a key it was done again at {scene.at(again)}"
+                    f" {scene.at(failed)}, and {key} it was done again at {scene.at(again)}"
                 )
                 yield told, (batch.effect, failed, again), (message.label,)
                 break

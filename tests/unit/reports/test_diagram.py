@@ -78,7 +78,10 @@ def test_folding_keeps_the_marked_rows_and_counts_the_others() -> None:
 
 
 def test_a_run_without_deviations_is_in_order_everywhere() -> None:
-    assert in_order_except([]) == "in order everywhere: no fault, no delay, each step in its turn"
+    assert (
+        in_order_except([])
+        == "in order everywhere: no delay, no fault but those of the scenario, each step in its turn"
+    )
     assert in_order_except(["a before b", "c"]) == "in order everywhere, except: a before b; c"
 
 

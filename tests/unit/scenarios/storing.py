@@ -89,3 +89,22 @@ class LetsItEnd(ThinksOnce):
         """Stored for five seconds."""
         await self.runtime.redis.set("list", self.pack(message), ex=5)
         return Receipt()
+
+
+class DropsAnother(ThinksOnce):
+    """A list for each message; who comes for the first one deletes that of the second, which it never looked at."""
+
+    async def receive(self, message: Message) -> Receipt:
+        """An append, and a timer for the first message alone."""
+        mine = f"list-{message.message_id}"
+        await self.runtime.redis.rpush(mine, self.pack(message))
+        if mine == "list-id-1":
+            self.runtime.start(self.later(message.conversation))
+        return Receipt()
+
+    async def later(self, conversation: Conversation) -> None:
+        """Read one, hand over, delete the other."""
+        await self.runtime.sleep(8)
+        payloads: Any = await self.runtime.redis.lrange("list-id-1", 0, -1)
+        await self.runtime.hand_over([self.unpack(payload, conversation) for payload in payloads])
+        await self.runtime.redis.delete("list-id-2")

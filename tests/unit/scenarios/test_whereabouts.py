@@ -15,7 +15,7 @@ from scenarios.running import violations_of
 from scenarios.selection import find_strategy
 from scenarios.told import tell_in_order
 from scenarios.whereabouts import Stay, explained, stays
-from tests.unit.scenarios.storing import KnowsIds, LetsItEnd, Pickles, PutsBack, Thinks, ThinksOnce
+from tests.unit.scenarios.storing import DropsAnother, KnowsIds, LetsItEnd, Pickles, PutsBack, Thinks, ThinksOnce
 
 
 def explanation(
@@ -58,6 +58,11 @@ def test_a_message_that_was_deleted_unread_is_said_to_be_so() -> None:
         " f1 had read that key at 8.000 s, before it was there"
     )
     assert events == ["GET", "SET", "DEL"]
+
+
+def test_a_read_of_another_key_is_not_taken_for_one_of_this() -> None:
+    said = last_words(DropsAnother, (0, "text one"), (8_500, "text two"))
+    assert said == ": it stood in list-id-2 from 8.500 s until f1's DEL at 9.000 s"
 
 
 def test_a_message_that_was_never_stored_is_said_to_be_so() -> None:

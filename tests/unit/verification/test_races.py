@@ -363,3 +363,13 @@ def test_a_run_without_violations_has_no_race() -> None:
     first_message(paper)
     processed(paper)
     assert find_races(paper.end()) == []
+
+
+def test_what_was_done_again_was_so_without_a_key_or_under_another_one() -> None:
+    for keys, said in (((None, None), "without a key"), (("a", "b"), "under another key")):
+        paper = Paper()
+        paper.message("m1")
+        paper.hand_over("m1", 8_030, outcome="answer_lost", key=keys[0])
+        paper.hand_over("m1", 20_000, key=keys[1])
+        (found,) = [match for match in find_races(paper.end()) if match.race == "done_but_not_known"]
+        assert f"{said} it was done again" in found.explanation
