@@ -28,8 +28,8 @@ _LABELLED = re.compile(r"(\bprovider (?:sends |retries )?)([^\s#]+)")
 
 #: A counterexample with so few deviations can be read; one with more is worth a search of its own.
 FEW = 3
-#: One with more than so many is worth a longer one: so many times the trials once more.
-MANY, LONGER = 4, 2
+#: One with more than so many is worth a longer one, so many times the trials once more, if that is not too many events.
+MANY, LONGER, LONGER_EVENTS = 4, 2, 500_000
 #: To so many moments is the arrival of a message moved; what happens within so short a time is one moment.
 MOMENTS_MAX, CLOSE_MS = 8, 10
 
@@ -96,7 +96,8 @@ def shrink(
         return None
     search = _Search(Counterexample(case, told, violation), strategy, invariant, cause)
     search.go(Budget(trials, until), FEW)
-    if search.best.told.size[0] > MANY:
+    deviations, events = search.best.told.size
+    if deviations > MANY and LONGER * trials * events <= LONGER_EVENTS:
         search.go(Budget(LONGER * trials, until), MANY)
     search.finish()
     return search.best

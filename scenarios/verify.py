@@ -63,6 +63,10 @@ def verify(
     runs_until, until = (None, None) if seconds is None else (started + RUNS_SHARE * seconds, started + seconds)
     with pool_of(jobs) as pool:
         tallies = run_all(pool, wanted, runs_until, progress)
+        if all(tally.skipped and not tally.runs for tally in tallies.values()):
+            raise UsageError(
+                f"{plans[0].scenario} is not for {plans[0].strategy}, and nothing else was asked for: give another --scenario"
+            )
         found = _counterexamples(pool, tallies, redact, until, progress)
     traces = _write_traces(found, out)
     elapsed = time.monotonic() - started
@@ -71,11 +75,15 @@ def verify(
     )
     differences = compare(document["rows"]) if strategies is None and _is_standard(faults, workload, settings) else None
     if seconds is not None:
-        document["not_run"] = [f"{plan.strategy} · {plan.scenario}" for plan in plans if not tallies[plan].runs]
+        document["not_run"] = [
+            f"{plan.strategy} · {plan.scenario}"
+            for plan in plans
+            if not tallies[plan].runs and not tallies[plan].skipped
+        ]
         document["cut_short"] = [
             f"{plan.strategy} · {plan.scenario}"
             for plan in plans
-            if 0 < tallies[plan].runs < wanted[plan] and not tallies[plan].exhausted
+            if 0 < tallies[plan].runs < wanted[plan] - tallies[plan].skipped and not tallies[plan].exhausted
         ]
     result = Result(document, _shown(found, traces), differences)
     if out is not None:

@@ -1,6 +1,9 @@
 """`verify --seconds`: when the time is up, what was found is still shown, as small as it is by then."""
 
+import pytest
+
 import scenarios
+from engine.buffer.errors import UsageError
 from scenarios.result import Result
 from scenarios.verify import _counterexamples, plans_of, pool_of, run_all
 
@@ -32,6 +35,15 @@ def test_no_run_is_begun_after_the_time() -> None:
     with pool_of(1) as pool:
         (tally,) = run_all(pool, dict.fromkeys(plans, 25), 0.0, None).values()
     assert tally.runs == 0
+
+
+def test_a_scenario_that_is_not_for_a_design_is_no_reason_to_be_undecided() -> None:
+    mine = "tests/strategies/broken/core.py:Core"
+    result = scenarios.verify(strategies=[mine], scenario_names=["mixed_rollout", "quick"], runs=2, seconds=100, jobs=1)
+    assert result.document["not_run"] == result.document["cut_short"] == []
+    assert result.exit_status == 0
+    with pytest.raises(UsageError, match=r"mixed_rollout is not for .*core\.py:Core"):
+        scenarios.verify(strategies=[mine], scenario_names=["mixed_rollout"], runs=2, jobs=1)
 
 
 def test_a_search_that_ended_by_itself_was_not_cut_short() -> None:

@@ -171,3 +171,16 @@ def test_an_ordinal_beyond_the_ninth_is_a_number_with_its_usual_ending(count: in
     history = [*HISTORY[:3], *(each for n in range(count) for each in command(n + 1, 2, "f1", "GET", KEY))]
     named = Steps(history).named(f"f1 GET {KEY} reply#1", len(history))
     assert named.subject == f"the reply to m1's {said} GET of msg_buffer"
+
+
+def test_a_key_with_braces_is_shown_as_it_is() -> None:
+    assert Steps(HISTORY).named("f1 GET {1} request#1", 4).whole == "f1's GET of {1}"
+
+
+def test_what_happened_before_the_first_message_has_the_time_that_the_timeline_shows() -> None:
+    history = command(1, 7, "f1", "GET", KEY)
+    history.append(
+        event(24_000, "webhook.sent", call="w1", id="id-1", label="m1", conversation=WHO, text="", data=None)
+    )
+    (clause,) = exceptions(told(history, (f"hold f1 GET {KEY} request#1", 1, 1)))
+    assert clause == "f1's GET of msg_buffer is held until 0.008 s"
