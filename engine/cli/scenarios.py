@@ -4,7 +4,10 @@ import typer
 
 
 def scenarios() -> None:
-    """List the scenarios, with the runs that verify makes of each (all: exhaustive and dpor enumerate it); † is beyond what any design on one Redis can survive."""
+    """List the scenarios, with the runs that verify makes of each (all: for exhaustive and dpor, which enumerate it).
+
+    † is beyond what any design on one Redis can survive.
+    """
     from scenarios import SCENARIOS
 
     width = max(len(name) for name in SCENARIOS)
