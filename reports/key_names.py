@@ -34,9 +34,13 @@ class KeyNames:
         for name in self._whose:
             if name in rest:
                 rest = re.sub(rf"(?<!\w){re.escape(name)}(?!\w)", " ", rest)
-        words = [word.strip(".-") for word in _WORD.findall(_QUOTED.sub(" ", rest))]
-        said = [word for word in words if any(map(str.isalpha, word)) and not _WHICH.fullmatch(word)]
+        said = _words(_QUOTED.sub(" ", rest)) or _words(rest)
         while len(said) > 1 and len(":".join(said)) > _WIDTH:
             said.pop(0)
         what = ":".join(said) or key
         return what if len(what) <= _WIDTH else what[: _WIDTH - 1] + "…"
+
+
+def _words(text: str) -> list[str]:
+    words = [word.strip(".-") for word in _WORD.findall(text)]
+    return [word for word in words if any(map(str.isalpha, word)) and not _WHICH.fullmatch(word)]

@@ -17,6 +17,7 @@ NAMES = KeyNames([SENT])
         ('shop:["bot", "4915110000001"]', "shop"),
         ('shop:["bot", "4915110000001"]:lock', "shop:lock"),
         ('seen:{"id": "x", "text": "\\"hi", "data": null}', "seen"),
+        ('["naive", "bot", "4915110000001"]', "naive"),
         ("bot/4915110000001/seen/id-1", "seen"),
         ("due:{3}", "due"),
         ("robot:bot", "robot"),
