@@ -11,7 +11,7 @@ import json
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
-from itertools import product
+from itertools import pairwise, product
 from math import inf
 from typing import Any
 
@@ -308,7 +308,7 @@ def _arrival_ms(history: list[dict[str, Any]], label: str) -> int:
 def _moments(history: list[dict[str, Any]]) -> list[int]:
     """Moments that may matter to a message: when something was written or ended; of those close together, the last."""
     changes = [e["t"] for e in history if e["event"] == "key.expired" or e.get("writes")]
-    return [t for t, later in zip(changes, [*changes[1:], inf], strict=True) if later - t >= CLOSE_MS][:MOMENTS_MAX]
+    return [t for t, later in pairwise([*changes, inf]) if later - t >= CLOSE_MS][:MOMENTS_MAX]
 
 
 def _items(deviations: Deviations) -> list[Any]:

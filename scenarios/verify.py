@@ -83,7 +83,8 @@ def verify(
         document["cut_short"] = [
             f"{plan.strategy} · {plan.scenario}"
             for plan in plans
-            if 0 < tallies[plan].runs < wanted[plan] - tallies[plan].skipped and not tallies[plan].exhausted
+            if 0 < tallies[plan].runs < wanted[plan] - tallies[plan].skipped
+            and not (tallies[plan].exhausted or tallies[plan].cut)
         ]
     result = Result(document, _shown(found, traces), differences)
     if out is not None:

@@ -15,7 +15,7 @@ from scenarios.exceptions import exceptions
 from scenarios.expectations import known_verdicts
 from scenarios.running import replay_case
 from scenarios.selection import find_strategy
-from scenarios.shrink import Counterexample, shrink
+from scenarios.shrink import Counterexample, _moments, shrink
 from scenarios.verify import TRIALS_FULL
 
 DEVIATIONS_MAX, LINES_MAX, WIDTH_MAX = 4, 20, 120
@@ -123,6 +123,12 @@ def test_a_message_that_is_late_on_its_way_is_told_as_sent_later() -> None:
     assert small is not None
     assert (small.told.numbers, small.told.delays) == ({}, {})
     assert [sending.at_ms for sending in small.case.sendings] == [0, 10_000]
+
+
+def test_a_run_in_which_nothing_is_ever_written_has_no_moments_to_move_to() -> None:
+    assert _moments([{"t": 0, "event": "start"}, {"t": 5, "event": "redis.executed", "writes": []}]) == []
+    written = [{"t": t, "event": "redis.executed", "writes": ["key"]} for t in (0, 3, 500, 505)]
+    assert _moments([*written, {"t": 9_000, "event": "key.expired"}]) == [3, 505, 9_000]
 
 
 def test_shrinking_twice_gives_the_same() -> None:

@@ -46,6 +46,13 @@ def test_a_scenario_that_is_not_for_a_design_is_no_reason_to_be_undecided() -> N
         scenarios.verify(strategies=[mine], scenario_names=["mixed_rollout"], runs=2, jobs=1)
 
 
+def test_a_design_that_hangs_was_given_up_and_not_cut_short_by_the_time() -> None:
+    hangs = "tests/strategies/broken/naive.py:Spins"
+    result = scenarios.verify(strategies=[hangs], scenario_names=["boundary"], runs=25, seconds=100, jobs=1)
+    assert result.document["cut_short"] == []
+    assert result.exit_status == 3
+
+
 def test_a_search_that_ended_by_itself_was_not_cut_short() -> None:
     result = scenarios.verify(["lock"], ["small_blank"], explore="dpor", jobs=1, seconds=300)
     assert {row["exhausted"] for row in result.document["rows"]} == {True}
