@@ -10,7 +10,7 @@ from scenarios.catalogue import SCENARIOS
 BROKEN = Path(__file__).parents[1] / "strategies" / "broken"
 STEP = 2
 
-#: File and class, the scenario in which it shows soonest, the invariant that it breaks.
+#: File and class, a scenario in which it shows, as a rule the one in which it does soonest, the invariant that it breaks.
 DEFECTS = """
 dedupe:NoDedupe redelivered_webhook no_duplicate
 dedupe:MarkerOfTenSeconds webhook_repeats no_duplicate
@@ -145,8 +145,10 @@ claims:FlightEnds fault_crash no_leak
 claims:PopsTheDue fault_crash no_loss
 payloads:ComposesTexts odd_messages integrity
 payloads:JoinsBlanks odd_messages integrity
+naive:ReadThenDelete boundary no_loss
 naive:ReadThenDelete steady no_loss
 naive:LockForEver fault_crash available
+naive:EveryoneDelivers boundary no_duplicate
 naive:EveryoneDelivers burst no_duplicate
 naive:WaitsForEver boundary available
 redis_ways:Acknowledges retry no_loss
