@@ -7,7 +7,7 @@ its `finally` clauses: its callbacks are dropped, and its tasks are kept alive u
 import asyncio
 import contextvars
 from collections import deque
-from collections.abc import AsyncGenerator, Callable, Coroutine, Iterator
+from collections.abc import AsyncGenerator, Callable, Coroutine
 from math import ceil
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -309,24 +309,25 @@ class SimLoop(asyncio.AbstractEventLoop):
         self._tasks.clear()
 
 
-def close_quietly(coroutine: Any, attempts: Iterator[int] | None = None) -> None:
+def close_quietly(coroutine: Any) -> bool:
     """Close a coroutine that hangs, also one whose `finally` awaits: that is refused, and it is closed where it then stands.
 
     One left half closed would be closed again when it is collected, and say so on stderr. So what it waits for goes first: if
-    that refuses, the error ends the one that waits, and nobody would come back for it.
+    that refuses, the error ends the one that waits, and nobody would come back for it. False: it refuses for ever.
     """
-    attempts = iter(range(CLOSINGS)) if attempts is None else attempts
-    for _ in attempts:
+    stubborn = None
+    for _ in range(CLOSINGS):
         awaited = getattr(coroutine, "cr_await", None)
-        if asyncio.iscoroutine(awaited):
-            close_quietly(awaited, attempts)
+        if asyncio.iscoroutine(awaited) and awaited is not stubborn and not close_quietly(awaited):
+            stubborn = awaited
         try:
             coroutine.close()
         except RuntimeError:  # it awaited in its `finally`
             continue
         except BaseException:  # whatever a dying coroutine raises is of no interest
-            return
-        return
+            return True
+        return True
+    return False
 
 
 def where(coroutine: Any) -> str:

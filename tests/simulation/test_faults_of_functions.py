@@ -1,11 +1,15 @@
 """Crashes, pauses and clocks: what happens to a function, and what no longer does."""
 
 import gc
+import inspect
+import types
+from collections.abc import Generator
 from datetime import datetime
 
 import pytest
 
 from engine.simulation.bounds import Bounds
+from engine.simulation.loop import CLOSINGS, close_quietly
 from engine.simulation.process import EPOCH
 from tests.simulation.steering import Steered, case_of, events, notes, one, run, sending
 from tests.strategies import probes
@@ -126,3 +130,28 @@ def test_a_retired_function_s_timers_are_gone_and_it_is_never_retired_while_it_s
 
 def _clock(event: dict[str, str]) -> int:
     return round((datetime.fromisoformat(event["clock"]) - EPOCH).total_seconds() * 1000)
+
+
+def test_what_waits_for_a_coroutine_that_never_ends_is_closed_all_the_same() -> None:
+    given_up = 0
+
+    @types.coroutine
+    def once() -> Generator[None, None, None]:
+        yield
+
+    async def stubborn() -> None:
+        nonlocal given_up
+        while given_up <= CLOSINGS + 1:  # it gives in to whoever collects it
+            try:
+                await once()
+            except GeneratorExit:
+                given_up += 1
+
+    async def waiting() -> None:
+        await stubborn()
+
+    coroutine = waiting()
+    coroutine.send(None)
+    assert close_quietly(coroutine)
+    assert inspect.getcoroutinestate(coroutine) == inspect.CORO_CLOSED
+    assert given_up > CLOSINGS
