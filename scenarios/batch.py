@@ -5,6 +5,7 @@ processes nor the size of a batch changes a result.
 """
 
 import random
+import time
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
@@ -160,12 +161,15 @@ def run_batch(
     stop: int,
     observe: Callable[[list[dict[str, Any]]], None] | None = None,
     shares: Shares | None = None,
+    until: float | None = None,
 ) -> Tally:
-    """Run the runs `start..stop-1` of a plan. `observe` is called with every run's history."""
+    """Run the runs `start..stop-1` of a plan; begin none after `until`. `observe` is called with every run's history."""
     strategy = find_strategy(plan.strategy)
     tally = Tally()
     sampler = Sampler(plan.policy, plan.stream, shares)
     for number in range(sampler.first_needed(start), stop):
+        if is_over(until):
+            break
         case = plan.case(number)
         if case is None:
             tally.skipped += 1
@@ -180,6 +184,11 @@ def run_batch(
         if tally.cut:
             break
     return tally
+
+
+def is_over(until: float | None) -> bool:
+    """Whether this moment of the monotonic clock, which all processes of a machine share, has passed."""
+    return until is not None and time.monotonic() > until
 
 
 def count_run(tally: Tally, number: int, case: Case, run: Run, policy: str) -> None:

@@ -4,9 +4,9 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
-from engine.exploration import SEARCHES, Abandoned, Exhaustive, TreeWalk
+from engine.exploration import GROUP, SEARCHES, Abandoned, Exhaustive, TreeWalk
 from engine.simulation.case import FAULTS, Case
-from scenarios.batch import Plan, Tally, count_run
+from scenarios.batch import Plan, Tally, count_run, is_over
 from scenarios.running import run_case
 from scenarios.selection import find_scenario, find_strategy
 
@@ -22,8 +22,10 @@ def search_case(plan: Plan, number: int) -> Case | None:
     return replace(case, holds_max=0)
 
 
-def run_slice(plan: Plan, number: int, start: int, runs: int, walk: TreeWalk | None) -> tuple[Tally, TreeWalk]:
-    """Go on with the tree of case `number` for so many runs; complete ones are numbered from `start`."""
+def run_slice(
+    plan: Plan, number: int, start: int, runs: int, walk: TreeWalk | None, until: float | None = None
+) -> tuple[Tally, TreeWalk]:
+    """Go on with the tree of case `number` for so many runs, none begun after `until`; complete ones are numbered from `start`."""
     case, strategy = search_case(plan, number), find_strategy(plan.strategy)
     walk = SEARCHES[plan.policy]() if walk is None else walk
     tally = Tally()
@@ -31,7 +33,7 @@ def run_slice(plan: Plan, number: int, start: int, runs: int, walk: TreeWalk | N
         tally.skipped, walk.finished = 1, True
         return tally, walk
     for _ in range(runs):
-        if not walk.new_run(walk.runs):
+        if is_over(until) or not walk.new_run(walk.runs):
             break
         try:
             run = run_case(case, strategy, walk)
@@ -47,8 +49,9 @@ class Search:
 
     cut = False
 
-    def __init__(self, plan: Plan, runs: int) -> None:
+    def __init__(self, plan: Plan, runs: int, deadline: float | None = None) -> None:
         self._plan = plan
+        self._deadline = deadline
         self._left = runs
         self._case = 0
         self._walk: TreeWalk | None = None
@@ -59,7 +62,10 @@ class Search:
         """The next slice, as arguments of `run_slice`; none if all is done."""
         if self._left <= 0 or self._is_done():
             return []
-        return [(self._plan, self._case, self._tally.runs, min(SLICE, self._left), self._walk)]
+        # With a deadline the first slice is short, as a sampled plan's first batch is: all plans begin before any goes on.
+        begins = self._deadline is not None and self._case == 0 and self._walk is None
+        runs = min(GROUP if begins else SLICE, self._left)
+        return [(self._plan, self._case, self._tally.runs, runs, self._walk, self._deadline)]
 
     def _is_done(self) -> bool:
         cases = find_scenario(self._plan.scenario).cases

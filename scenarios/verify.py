@@ -6,14 +6,14 @@ from collections import Counter, deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
-from itertools import chain
+from itertools import chain, pairwise
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
 from engine.buffer.catalogue import BUILT_IN
 from engine.buffer.errors import UsageError
-from engine.exploration import ROUND, SEARCHES, shares_after
+from engine.exploration import GROUP, ROUND, SEARCHES, shares_after
 from engine.simulation.world import settings_of
 from engine.verification.invariants.timely import LOST
 from scenarios.batch import Found, Plan, Tally, run_batch
@@ -53,8 +53,8 @@ def verify(
 ) -> Result:
     """Run strategies through scenarios.
 
-    `out` is the folder for `results.json` and `traces/` (None: nothing is written); `seconds` bounds the whole call; `command` is
-    written down, for whoever wants the same again.
+    `out` is the folder for `results.json` and `traces/` (None: nothing is written); `seconds` bounds the whole call, but that no run
+    is broken off by it; `command` is written down, for whoever wants the same again.
     Raises `UsageError` for anything that is not there or is refused.
     """
     started = time.monotonic()
@@ -167,16 +167,17 @@ def pool_of(jobs: int | None) -> Executor:
 def run_all(
     pool: Executor, wanted: dict[Plan, int], deadline: float | None, progress: Progress | None
 ) -> dict[Plan, Tally]:
-    """Run all batches; stop handing out new ones at the deadline. Results are merged in the order of their numbers.
+    """Run all batches; begin no run after the deadline. Results are merged in the order of their numbers.
 
+    With a deadline each plan makes a few runs before any makes more: the time may be too short for a batch of each.
     A portfolio's shares are made anew when a round of its plan is closed; the other plans' batches go on meanwhile.
     """
     rounds: dict[Plan, _Rounds | Search] = {
-        plan: Search(plan, count) if plan.policy in SEARCHES else _Rounds(plan, count) for plan, count in wanted.items()
+        plan: (Search if plan.policy in SEARCHES else _Rounds)(plan, count, deadline) for plan, count in wanted.items()
     }
     # In turn over the plans, so that a deadline leaves none without runs.
     waiting = deque(sorted((part for each in rounds.values() for part in each.next_round()), key=lambda part: part[1]))
-    sampled = sum(-(-count // BATCH) for plan, count in wanted.items() if plan.policy not in SEARCHES)
+    sampled = sum(len(each.starts) for each in rounds.values() if isinstance(each, _Rounds))
     for done, ((plan, at, *_), result) in enumerate(_in_parallel(pool, _run_part, waiting, deadline), 1):
         if rounds[plan].close(at, result):
             waiting.extend(rounds[plan].next_round())
@@ -197,9 +198,14 @@ def _run_part(plan: Plan, *rest: Any) -> Any:
 class _Rounds:
     """The rounds of one plan. Without a portfolio all runs are one round."""
 
-    def __init__(self, plan: Plan, count: int) -> None:
+    def __init__(self, plan: Plan, count: int, deadline: float | None) -> None:
         self._plan = plan
         self._count = count
+        self._deadline = deadline
+        #: Where its batches begin; with a deadline the first of them is short, and a group all the same.
+        self.starts = [*range(0, count, BATCH)]
+        if deadline is not None and count > GROUP:
+            self.starts.insert(1, GROUP)
         self._length = ROUND if plan.policy == "portfolio" else count
         self._at = 0
         self._open = 0
@@ -210,7 +216,8 @@ class _Rounds:
         start, stop = self._at, min(self._at + self._length, self._count)
         shares = shares_after(self.tally().finds)
         self._at = stop
-        batches = [(self._plan, at, min(at + BATCH, stop), None, shares) for at in range(start, stop, BATCH)]
+        cuts = [*(at for at in self.starts if start <= at < stop), stop]
+        batches = [(self._plan, at, end, None, shares, self._deadline) for at, end in pairwise(cuts)]
         self._open = len(batches)
         return batches
 

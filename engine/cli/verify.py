@@ -63,7 +63,11 @@ def verify(
         typer.Option(metavar="N", help="Runs per strategy and scenario; left out: each scenario's own number."),
     ] = None,
     seconds: Annotated[
-        float | None, typer.Option(metavar="S", help="An upper bound on the whole call, in seconds.")
+        float | None,
+        typer.Option(
+            metavar="S",
+            help="An upper bound on the whole call, in seconds; a run that computes without end goes on to its own, 30 s.",
+        ),
     ] = None,
     seed: Annotated[int, typer.Option(metavar="K", help="All randomness comes from it.")] = 0,
     jobs: Annotated[

@@ -1,11 +1,17 @@
 """`verify --seconds`: when the time is up, what was found is still shown, as small as it is by then."""
 
+import math
+from concurrent.futures import Future
+from typing import Any
+
 import pytest
 
 import scenarios
 from engine.buffer.errors import UsageError
+from scenarios.batch import Tally, run_batch
 from scenarios.result import Result
-from scenarios.verify import _counterexamples, plans_of, pool_of, run_all
+from scenarios.search import run_slice
+from scenarios.verify import _counterexamples, _Here, _Rounds, plans_of, pool_of, run_all
 
 HELD_ROW = {"verdict": "holds", "runs": 9, "applicable_runs": 9}
 
@@ -57,3 +63,59 @@ def test_a_search_that_ended_by_itself_was_not_cut_short() -> None:
     result = scenarios.verify(["lock"], ["small_blank"], explore="dpor", jobs=1, seconds=300)
     assert {row["exhausted"] for row in result.document["rows"]} == {True}
     assert result.document["cut_short"] == []
+
+
+class Noting(_Here):
+    """Stands in for the processes: notes the batches it is given and makes no run."""
+
+    def __init__(self) -> None:
+        self.begun: list[tuple[str, int, int]] = []
+
+    def submit(self, _work: Any, /, *batch: Any, **_kwargs: Any) -> "Future[Any]":
+        plan, start, stop, *_ = batch
+        self.begun.append((plan.scenario, start, stop))
+        return super().submit(Tally, runs=stop - start, completed=stop - start)
+
+
+def order_of(explore: str, deadline: float | None) -> list[tuple[str, int, int]]:
+    """The batches of two scenarios, of 30 and of 5 runs, as they are begun: scenario, first run, last run and one."""
+    plans = plans_of(["lock"], ["boundary", "burst"], None, None, None, explore, 0, {})
+    pool = Noting()
+    run_all(pool, dict(zip(plans, (30, 5), strict=True)), deadline, None)
+    return pool.begun
+
+
+@pytest.mark.parametrize("explore", ["portfolio", "random"])
+def test_with_a_time_all_scenarios_have_a_few_runs_before_any_has_more(explore: str) -> None:
+    in_turn = [("boundary", 0, 5), ("burst", 0, 5), ("boundary", 5, 25), ("boundary", 25, 30)]
+    assert order_of(explore, deadline=math.inf) == in_turn
+    assert order_of(explore, deadline=None) == [("boundary", 0, 25), ("burst", 0, 5), ("boundary", 25, 30)]
+
+
+def test_a_portfolio_opens_no_round_before_the_last_one_is_closed_within_a_time_too() -> None:
+    (plan,) = plans_of(["lock"], ["boundary"], None, None, None, "portfolio", 0, {})
+    rounds = _Rounds(plan, 130, math.inf)
+    first = [(at, end) for _, at, end, *_ in rounds.next_round()]
+    assert first == [(0, 5), (5, 25), (25, 50), (50, 75), (75, 100)]
+    closed = [rounds.close(at, Tally(runs=end - at, completed=end - at)) for at, end in first]
+    assert closed == [False, False, False, False, True]
+    assert [(at, end) for _, at, end, *_ in rounds.next_round()] == [(100, 125), (125, 130)]
+
+
+@pytest.mark.parametrize("explore", ["portfolio", "pct", "dpor"])
+def test_a_time_that_is_long_enough_changes_no_run(explore: str) -> None:
+    plans = plans_of(["lock"], ["small_burst"], None, None, None, explore, 0, {})
+    with pool_of(1) as pool:
+        (within,), (without,) = (
+            run_all(pool, dict.fromkeys(plans, 30), deadline, None).values() for deadline in (math.inf, None)
+        )
+    assert within == without
+    assert within.runs == 30
+
+
+def test_a_batch_that_is_under_way_begins_no_run_after_the_time() -> None:
+    plan, search = (
+        plans_of(["lock"], ["small_burst"], None, None, None, explore, 0, {})[0] for explore in ("portfolio", "dpor")
+    )
+    assert run_batch(plan, 0, 25, until=0.0).runs == 0
+    assert run_slice(search, 0, 0, 25, None, 0.0)[0].runs == 0
