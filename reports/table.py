@@ -107,7 +107,8 @@ def summary(document: Document) -> str:
     for strategy in strategies:
         violated = [(invariant, rows) for (name, invariant), rows in found.items() if name == strategy]
         if not violated:
-            lines.append(f"{strategy}: no violation found")
+            decided = any(row["verdict"] == "holds" for row in document["rows"] if row["strategy"] == strategy)
+            lines.append(f"{strategy}: {'no violation found' if decided else 'nothing was decided'}")
         for invariant, rows in violated:
             where = ", ".join(f"{row['scenario']} ({row['violations']} of {row['applicable_runs']})" for row in rows)
             causes = sorted({cause for row in rows for cause in row["causes"]})

@@ -148,5 +148,10 @@ def _row(plan: Plan, tally: Tally, invariant: str, files: dict[str, str]) -> dic
 def _proof(tally: Tally, invariant: str) -> str:
     """What was tried, and how this invariant fared."""
     count = tally.violations[invariant]
-    found = "no violation" if not count else f"violated in {count:,}"
-    return f"{tally.proof}, {found}" if tally.applicable[invariant] else f"{tally.proof}, not applicable"
+    if not tally.applicable[invariant]:
+        found = "not applicable"
+    elif count:
+        found = f"violated in {count:,}"
+    else:
+        found = "no violation" if tally.verdict(invariant) is Verdict.HOLDS else "nothing decided"
+    return f"{tally.proof}, {found}"

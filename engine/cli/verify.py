@@ -212,4 +212,5 @@ def proofs_of(document: dict[str, Any]) -> Iterator[tuple[str, str, str]]:
     for (strategy, scenario), those in rows.items():
         violated = [row["invariant"] for row in those if row["verdict"] == "violated"]
         start = those[0]["proof"].rpartition(", ")[0]
-        yield strategy, scenario, f"{start}, {'no violation' if not violated else 'violated: ' + ', '.join(violated)}"
+        held = "no violation" if any(row["verdict"] == "holds" for row in those) else "nothing decided"
+        yield strategy, scenario, f"{start}, {'violated: ' + ', '.join(violated) if violated else held}"

@@ -55,3 +55,10 @@ def test_a_trace_with_another_digest_is_told_from_one_of_another_program(tmp_pat
     again = scenarios.replay(path)
     assert again.outcome == "diverged"
     assert "the file has been changed" in again.detail
+
+
+def test_a_search_whose_runs_all_hang_does_not_say_that_there_is_no_violation() -> None:
+    document = searched("tests/strategies/broken/naive.py:Spins", "small_burst", "dpor", runs=1)
+    assert {row["proof"].rpartition(", ")[2] for row in document["rows"]} == {"nothing decided"}
+    ((_strategy, _scenario, said),) = proofs_of(document)
+    assert said.endswith("stopped, not exhausted, nothing decided")

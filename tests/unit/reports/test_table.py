@@ -105,3 +105,13 @@ def test_strategies_are_called_by_their_class_unless_two_have_that_name() -> Non
         "b/two.py:Other": "Other",
     }
     assert labels(["a.py:Mine", "b.py:Mine"]) == {"a.py:Mine": "a.py:Mine", "b.py:Mine": "b.py:Mine"}
+
+
+def test_of_a_design_that_hangs_it_is_said_that_nothing_was_decided_and_why() -> None:
+    hangs = [row("mine.py:Mine", "boundary", name, "unknown", runs=2) for name in ("no_loss", "order")]
+    coverage = {"strategy": "mine.py:Mine", "scenario": "boundary", "undecided_because": {"f1 spins; and more": 2}}
+    said = summary({**document(hangs), "coverage": [coverage]}).splitlines()
+    assert said[:2] == [
+        "mine.py:Mine: nothing was decided",
+        "mine.py:Mine: runs were stopped and decide nothing in boundary: f1 spins",
+    ]
