@@ -1,12 +1,11 @@
 """Finding strategies and scenarios by what the user wrote."""
 
-import difflib
 import functools
 import importlib
 from pathlib import Path
 
 from engine.buffer.catalogue import BUILT_IN, load_file, load_strategy
-from engine.buffer.errors import UsageError
+from engine.buffer.errors import UsageError, choices
 from engine.buffer.strategy import Strategy
 from engine.exploration import SAMPLED, SEARCHES
 from engine.simulation.case import DAGGER_FAULTS, FAULTS
@@ -28,10 +27,8 @@ def find_strategy(spec: str) -> type[Strategy]:
         found: type[Strategy] = getattr(importlib.import_module(module), name)
         return found
     if ".py" not in spec and spec not in BUILT_IN:
-        near = difflib.get_close_matches(spec, [*BUILT_IN, *GALLERY], n=1)
-        hint = f"did you mean {near[0]}? " if near else ""
-        names = ", ".join([*BUILT_IN, *GALLERY])
-        raise UsageError(f"unknown strategy {spec}: {hint}there are {names}, or give path/to/file.py:ClassName")
+        there = choices(spec, [*BUILT_IN, *GALLERY])
+        raise UsageError(f"unknown strategy {spec}: {there}, or give path/to/file.py:ClassName")
     return load_strategy(spec)
 
 
@@ -45,9 +42,8 @@ def find_scenario(spec: str) -> Scenario:
     path, colon, name = spec.rpartition(":")
     if colon and path.endswith(".py"):
         return _scenario_in(Path(path), name, spec)
-    near = difflib.get_close_matches(spec, SCENARIOS, n=1)
-    hint = f"did you mean {near[0]}? " if near else ""
-    raise UsageError(f"unknown scenario {spec}: {hint}there are {', '.join(SCENARIOS)}, or give path/to/file.py:Name")
+    there = choices(spec, SCENARIOS, "bufferproof scenarios")
+    raise UsageError(f"unknown scenario {spec}: {there}, or give path/to/file.py:Name")
 
 
 def _scenario_in(path: Path, name: str, spec: str) -> Scenario:
@@ -64,9 +60,8 @@ def chosen_faults(given: list[str] | None) -> tuple[str, ...] | None:
     if given is None:
         return None
     for kind in given:
-        if kind not in ("none", "all", *FAULTS, *DAGGER_FAULTS):
-            raise UsageError(f"unknown fault {kind}: there are none, all, {', '.join((*FAULTS, *DAGGER_FAULTS))}")
+        if kind not in (kinds := ("none", "all", *FAULTS, *DAGGER_FAULTS)):
+            raise UsageError(f"unknown fault {kind}: {choices(kind, kinds)}")
     if given == ["none"]:
         return ()
-    kinds = [kind for kind in (*FAULTS, *DAGGER_FAULTS) if kind in given or ("all" in given and kind in FAULTS)]
-    return tuple(kinds)
+    return tuple(kind for kind in (*FAULTS, *DAGGER_FAULTS) if kind in given or ("all" in given and kind in FAULTS))

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from engine.buffer.catalogue import BUILT_IN
-from engine.buffer.errors import UsageError
+from engine.buffer.errors import UsageError, choices
 from engine.exploration import GROUP, ROUND, SEARCHES, shares_after
 from engine.simulation.world import settings_of
 from engine.verification.invariants.timely import LOST
@@ -104,7 +104,7 @@ def plans_of(
 ) -> list[Plan]:
     """What is to be run, checked. Raises `UsageError`."""
     if explore not in POLICIES:
-        raise UsageError(f"--explore {explore}: unknown: there are {', '.join(POLICIES)}")
+        raise UsageError(f"--explore {explore}: unknown: {choices(explore, POLICIES)}")
     names = list(dict.fromkeys(portable(spec) for spec in strategies or BUILT_IN))
     for spec in names:
         settings_of(find_strategy(spec), settings)  # a wrong setting is refused before anything runs

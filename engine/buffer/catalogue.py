@@ -1,6 +1,5 @@
 """Which strategies there are: the built-in ones by name, any other by `path/to/file.py:ClassName`."""
 
-import difflib
 import hashlib
 import importlib
 import inspect
@@ -11,7 +10,7 @@ from pathlib import Path
 from types import CodeType, ModuleType
 from typing import Any
 
-from engine.buffer.errors import UsageError
+from engine.buffer.errors import UsageError, choices
 from engine.buffer.runtime import describe
 from engine.buffer.strategy import Strategy
 
@@ -42,7 +41,7 @@ def load_strategy(spec: str) -> type[Strategy]:
     if not colon:
         path, class_name = spec, ""
     if not path.endswith(".py"):
-        raise UsageError(_unknown(spec))
+        raise UsageError(f"unknown strategy {spec}: {choices(spec, BUILT_IN)}, or give path/to/file.py:ClassName")
     module = load_file(Path(path).expanduser(), f"strategy {spec}")
     found = _class_of(module, class_name, spec)
     _FROM_FILES[found] = (module, class_name, spec)
@@ -70,12 +69,6 @@ def load_again(strategy: type[Strategy]) -> type[Strategy] | None:
         return _class_of(_run_file(module.__name__, vars(module)["__code__"], f"strategy {spec}"), class_name, spec)
     finally:
         sys.modules[module.__name__] = module
-
-
-def _unknown(spec: str) -> str:
-    near = difflib.get_close_matches(spec, BUILT_IN, n=1)
-    hint = f"did you mean {near[0]}? " if near else ""
-    return f"unknown strategy {spec}: {hint}there are {', '.join(BUILT_IN)}, or give path/to/file.py:ClassName"
 
 
 def load_file(path: Path, what: str) -> ModuleType:

@@ -8,6 +8,9 @@ BufferproofError
     └── HandOverRefused   a newer fencing token was seen: this holder is stale and must stop
 """
 
+import difflib
+from collections.abc import Iterable
+
 
 class BufferproofError(Exception):
     """Any error of this project."""
@@ -31,3 +34,11 @@ class HandOverUnanswered(HandOverError):
 
 class HandOverRefused(HandOverError):
     """The processor has seen a higher fencing token for this conversation (HTTP 409)."""
+
+
+def choices(value: str, names: Iterable[str], listed_by: str = "") -> str:
+    """What to say to a name that there is not: the nearest ones, and all of them or the command that lists them."""
+    names = list(names)
+    near = difflib.get_close_matches(value, names)
+    hint = f"did you mean {' or '.join(near)}? " if near else ""
+    return hint + (f"`{listed_by}` lists all" if listed_by else f"there are {', '.join(names)}")

@@ -1,6 +1,5 @@
 """Options that several subcommands share: how they are read, and what is said of a value that is refused."""
 
-import difflib
 import math
 import os
 import sys
@@ -21,13 +20,14 @@ EXPLORE = ("timed", "random", "urw", "pos", "pct", "exhaustive", "dpor", "portfo
 
 
 def known(option: str, value: str, names: Iterable[str]) -> str:
-    """The value, if it is one of the names. Raises `UsageError` with the nearest name and all of them."""
+    """The value, if it is one of the names. Raises `UsageError` with the nearest ones, and all of them but for scenarios."""
     names = list(names)
     if value in names:
         return value
-    near = difflib.get_close_matches(value, names, n=1)
-    hint = f"did you mean {near[0]}? " if near else ""
-    refuse(f"{option} {value}: unknown: {hint}there are {', '.join(names)}")
+    from engine.buffer.errors import choices
+
+    listed_by = "bufferproof scenarios" if option == "--scenario" else ""  # ninety names are no answer
+    refuse(f"{option} {value}: unknown: {choices(value, names, listed_by)}")
 
 
 def faults_of(given: Sequence[str] | None, kinds: Sequence[str]) -> list[str] | None:

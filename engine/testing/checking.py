@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from engine.buffer.errors import UsageError
+from engine.buffer.errors import UsageError, choices
 from engine.exploration import SAMPLED
 from engine.simulation.setting import settings_of
 from engine.verification import INVARIANTS
@@ -96,10 +96,10 @@ class Check:
         if runs is not None and runs < 1:
             raise UsageError(f"--bufferproof-runs {runs} is refused: give 1 or more")
         if policy not in (policies := (*SAMPLED, "portfolio")):
-            raise UsageError(f"--bufferproof-explore {policy}: there are {', '.join(policies)}")
+            raise UsageError(f"--bufferproof-explore {policy}: {choices(policy, policies)}")
         invariants = tuple(given.get("invariants") or INVARIANTS)
         if unknown := [name for name in invariants if name not in INVARIANTS]:
-            raise UsageError(f"the marker's invariants: {unknown[0]} is none: there are {', '.join(INVARIANTS)}")
+            raise UsageError(f"the marker's invariants: {unknown[0]} is none: {choices(unknown[0], INVARIANTS)}")
         spec = _spec_of(given["strategy"], folders)
         settings = {name.upper(): str(value) for name, value in (given.get("settings") or {}).items()}
         settings_of(find_strategy(spec), settings)

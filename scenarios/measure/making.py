@@ -6,7 +6,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from engine.buffer.errors import UsageError
+from engine.buffer.errors import UsageError, choices
 from engine.buffer.files import write_whole
 from scenarios.measure import boundary, cost, faults, risk, steps
 from scenarios.measure.parallel import Progress, in_order
@@ -36,7 +36,7 @@ def measure(
     chosen = list(dict.fromkeys(names or MEASUREMENTS))
     for name in chosen:
         if name not in MEASUREMENTS:
-            raise UsageError(f"unknown measurement {name}: there are {', '.join(MEASUREMENTS)}")
+            raise UsageError(f"unknown measurement {name}: {choices(name, MEASUREMENTS)}")
     profile = profile or Profile()
     documents = {}
     with pool_of(jobs) as pool:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from engine.buffer.errors import UsageError
+from engine.buffer.errors import UsageError, choices
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,7 +72,7 @@ def profile_of(plain: Mapping[str, Any], where: str, folder: Path = Path()) -> P
     names = [each.name for each in fields(Profile)]
     for name in plain:
         if name not in names:
-            raise UsageError(f"{where}: unknown name {name}: there are {', '.join(names)}")
+            raise UsageError(f"{where}: unknown name {name}: {choices(name, names)}")
     values = dict(plain)
     for name in ("hop_ms", "processor_ms"):
         if name in values:

@@ -168,3 +168,26 @@ def test_the_help_of_verify_names_every_fault(capsys: Captured) -> None:
     assert main(["verify", "--help"]) == 0
     words = capsys.readouterr().out.replace(",", " ").replace(";", " ").replace(".", " ").split()
     assert {*FAULTS, *DAGGER_FAULTS} <= set(words)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "near"),
+    [
+        (
+            ["verify", "--scenario", "boundry"],
+            "did you mean boundary or small_boundary? `bufferproof scenarios` lists all",
+        ),
+        (["verify", "--strategy", "lok"], "did you mean lock? there are baseline, lock, lua,"),
+        (["verify", "--strategy", "fenced_lok"], "did you mean fenced_lock"),
+        (["verify", "--explore", "portfollio"], "did you mean portfolio?"),
+    ],
+    ids=lambda each: each[-1] if isinstance(each, list) else "",
+)
+def test_a_misspelt_name_is_answered_with_the_nearest_and_no_list_that_nobody_reads(
+    arguments: list[str], near: str, capsys: Captured, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert main(arguments) == 2
+    said = capsys.readouterr().err
+    assert near in said
+    assert len(said) < 300

@@ -2,17 +2,19 @@
 
 import json
 import random
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 
 from engine.buffer import Message, Settings
+from engine.buffer.errors import UsageError
 from engine.buffer.webhook import parse_webhook
 from engine.simulation.case import DAGGER_FAULTS, FAULTS, PROCESSOR_FAILURES, Case
 from engine.simulation.provider import webhook_body
 from engine.verification import INVARIANTS
 from scenarios import SCENARIOS, Scenario
+from scenarios.selection import chosen_faults, find_scenario, find_strategy
 
 DRAWS = 60
 HOUR_MS = 3_600_000
@@ -218,3 +220,21 @@ def test_hostile_payloads_hold_what_breaks_parsers() -> None:
     texts = [text_of(case) for case in drawn(SCENARIOS["hostile_payloads"])]
     for needle in ("\\ud800", "1234567890123456789", '"empty": []', "{a}", "line\\nbreak", "another text"):
         assert any(needle in text for text in texts), needle
+
+
+@pytest.mark.parametrize(
+    ("ask", "said"),
+    [
+        (
+            lambda: find_scenario("boundry"),
+            "boundary or small_boundary? `bufferproof scenarios` lists all, or give path",
+        ),
+        (lambda: find_strategy("lok"), "unknown strategy lok: did you mean lock? there are baseline,"),
+        (lambda: chosen_faults(["crahs"]), "unknown fault crahs: did you mean crash? there are none, all, stall,"),
+    ],
+)
+def test_a_misspelt_name_is_answered_with_the_nearest(ask: Callable[[], object], said: str) -> None:
+    with pytest.raises(UsageError) as refused:
+        ask()
+    assert said in str(refused.value)
+    assert len(str(refused.value)) < 300

@@ -62,7 +62,7 @@ def test_what_is_late_because_it_is_lost_is_shown_once(asked: tuple[str, ...], t
         (("lease",), {"fault": "crash"}, "it does not take fault"),
         (("leese",), {}, "did you mean lease"),
         (("lease",), {"faults": "lightning"}, "unknown fault lightning"),
-        (("lease",), {"invariants": ("no_los",)}, "no_los is none"),
+        (("lease",), {"invariants": ("no_los",)}, "no_los is none: did you mean no_loss"),
         (("lease",), {"settings": {"BUFFER_DELAY": 1}}, "BUFFER_DELAY"),
         (("lease",), {"scenario": "bondary"}, "did you mean boundary"),
         ((7,), {}, "no class and no text"),
