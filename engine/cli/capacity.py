@@ -46,6 +46,7 @@ def capacity(
         options.at_least(name, price, 0)
     for each in volume or ():
         options.at_least("--volume", each, 1)
+    target = options.folder("--out", out) / "capacity.json"
     from engine.buffer.files import write_whole
     from engine.load.capacity.day import PROFILE
     from engine.load.capacity.model import Platform
@@ -64,7 +65,6 @@ def capacity(
         "seed": seed,
     }
     document = options.in_view(study, selection)
-    target = options.folder("--out", out) / "capacity.json"
     write_whole(target, json.dumps(document, indent=1) + "\n")
     typer.echo(json.dumps(document, indent=1) if as_json else shown(document, target))
     return 0

@@ -4,8 +4,9 @@ import math
 import os
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager, redirect_stdout
+from contextlib import contextmanager, redirect_stdout, suppress
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import Any, NoReturn
 
 
@@ -71,10 +72,27 @@ def above_zero(option: str, value: float | None) -> None:
 
 
 def folder(option: str, path: Path) -> Path:
-    """A folder to write to, which may not be there yet. Raises `UsageError` if it or a part of its path is a file."""
+    """A folder to write to, which may not be there yet and is not there after this either.
+
+    Raises `UsageError` if it or a part of its path is a file, or if it cannot be made or written, which is found out by
+    doing it: permissions alone do not say so, least of all to root.
+    """
+    missing = []
     for part in (path, *path.parents):
-        if part.exists() and not part.is_dir():
+        if not part.exists():
+            missing.append(part)
+        elif not part.is_dir():
             refuse(f"{option} {path}: {part} is a file: give a folder")
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+        with TemporaryFile(dir=path):
+            pass
+    except OSError as error:
+        refuse(f"{option} {path}: this folder cannot be made or written ({error.strerror}): give another one")
+    finally:
+        for part in missing:
+            with suppress(OSError):  # what was not made is not there, and what somebody uses by now stays
+                part.rmdir()
     return path
 
 
@@ -90,16 +108,18 @@ def file(what: str, path: Path) -> Path:
 def new_svg(option: str, path: Path) -> Path:
     """A picture to write, in a folder that may not be there yet.
 
-    Raises `UsageError` if it is a folder, its folder a file, one of both may not be written, or it is there and is no SVG.
+    Raises `UsageError` if it is a folder, its folder a file, one of both cannot be written, or it is there and is no SVG.
     """
     if path.is_dir():
         refuse(f"{option} {path}: this is a folder: give a file")
     folder(option, path.parent)
     if path.exists() and b"<svg" not in path.read_bytes()[:1_000]:
         refuse(f"{option} {path}: this file is there and is no SVG: it would be lost: give another name")
-    there = next(part for part in (path, *path.absolute().parents) if part.exists())
-    if not os.access(there, os.W_OK):
-        refuse(f"{option} {path}: {there} may not be written: give another place")
+    try:
+        if path.exists():
+            path.open("ab").close()
+    except OSError as error:
+        refuse(f"{option} {path}: this file cannot be written ({error.strerror}): give another name")
     return path
 
 

@@ -9,7 +9,9 @@ from engine.cli import options
 
 
 def report(
-    results: Annotated[Path, typer.Option(metavar="DIR", help="Where the result files are.")] = Path(".bufferproof"),
+    results: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Where the result files are; left out: .bufferproof.")
+    ] = None,
     out: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Where the report goes; left out: report/ in the results.")
     ] = None,
@@ -17,18 +19,23 @@ def report(
         int | None, typer.Option(metavar="J", help="Processes, if results must be made; changes no result.")
     ] = None,
 ) -> int:
-    """Write report.html, its figures, timelines, summary.json and junit.xml; without results, first make a small set."""
+    """Write report.html, its figures, timelines, summary.json and junit.xml; without results, first make a small set.
+
+    A folder that is named must be there: where it is not, the name is wrong rather than the results missing.
+    """
     from reports.building import build
     from reports.errors import BadResultFile
     from reports.results import read_results
 
-    folder = options.folder("--results", results)
-    target = options.folder("--out", out if out is not None else results / "report")
+    if results is not None and not results.is_dir():
+        options.refuse(f"--results {results}: there is no such folder: check the path, or leave it out for a small set")
+    folder = results or Path(".bufferproof")
+    target = options.folder("--out", out or folder / "report")
     options.at_least("--jobs", jobs, 1)
     try:
         found = read_results(folder)
         if not found.files:
-            _make(folder, jobs)
+            _make(options.folder("--results", folder), jobs)
             found = read_results(folder)
         written = options.in_view(build, {"results": found, "out": target})
     except BadResultFile as error:

@@ -35,6 +35,9 @@ WRONG = [
     ["replay"],
     ["replay", "missing.json"],
     ["verify", "--out", ""],
+    ["verify", "--strategy", "lok", "--out", "new/deep"],
+    ["verify", "--out", "/proc/new"],
+    ["report", "--results", "missing"],
     ["replay", ""],
     [""],
 ]
@@ -191,3 +194,20 @@ def test_a_misspelt_name_is_answered_with_the_nearest_and_no_list_that_nobody_re
     said = capsys.readouterr().err
     assert near in said
     assert len(said) < 300
+
+
+def test_a_report_makes_a_small_set_where_no_folder_is_named_or_the_one_that_is_has_no_results(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    made: list[Path] = []
+
+    def noted(folder: Path, _jobs: int | None) -> None:
+        made.append(folder)
+        raise UsageError("enough")
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("engine.cli.report._make", noted)
+    (tmp_path / "empty").mkdir()
+    for named in ([], ["--results", "missing"], ["--results", "empty"]):
+        assert main(["report", *named]) == 2
+    assert made == [Path(".bufferproof"), Path("empty")]

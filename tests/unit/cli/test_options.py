@@ -1,5 +1,6 @@
 """Options that are refused say in one line what is wrong and what there is."""
 
+import errno
 import subprocess
 from pathlib import Path
 
@@ -94,12 +95,43 @@ def test_a_picture_takes_the_place_of_a_picture_and_of_nothing_else(tmp_path: Pa
         options.new_svg("--svg", tmp_path)
 
 
-def test_a_picture_that_may_not_be_written_is_refused_before_anything_runs(
+#: Where nobody may make anything, root neither.
+NOWHERE = Path("/proc/new")
+
+
+def test_a_folder_that_cannot_be_made_is_refused_before_anything_runs() -> None:
+    for path in (NOWHERE, NOWHERE / "deep"):
+        with pytest.raises(
+            UsageError, match=r"--out /proc/new.*: this folder cannot be made or written \(No such file"
+        ):
+            options.folder("--out", path)
+
+
+def test_a_folder_that_is_tried_out_is_not_there_afterwards_and_one_that_is_there_stays_as_it_was(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "mine").mkdir()
+    for name in ("new/deep", "mine", "mine/deep"):
+        options.folder("--out", tmp_path / name)
+    assert [path.name for path in tmp_path.rglob("*")] == ["mine"]
+
+
+def test_a_picture_that_cannot_be_written_is_refused_before_anything_runs(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("os.access", lambda path, mode: False)
-    with pytest.raises(UsageError, match="may not be written"):
-        options.new_svg("--svg", tmp_path / "new" / "deep.svg")
+    for path in (NOWHERE / "deep.svg", Path("/proc/new.svg")):
+        with pytest.raises(UsageError, match=r"--svg /proc.*: this folder cannot be made or written"):
+            options.new_svg("--svg", path)
+    picture = tmp_path / "old.svg"
+    picture.write_text("<svg/>")
+
+    def refused(*_mode: str) -> None:
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    monkeypatch.setattr(Path, "open", refused)
+    monkeypatch.setattr(Path, "read_bytes", lambda _path: b"<svg/>")
+    with pytest.raises(UsageError, match=r"old\.svg: this file cannot be written \(Permission denied\)"):
+        options.new_svg("--svg", picture)
 
 
 def test_an_address_is_shown_without_its_password() -> None:
