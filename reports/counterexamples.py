@@ -6,7 +6,21 @@ from pathlib import Path
 from reports.errors import BadResultFile
 from reports.parts.search import smallest
 from reports.results import Results
+from reports.shapes import Each, Maybe, Shape, problem_with
 from reports.timelines import write_page
+
+#: What a page shows; what else its events have depends on their kind.
+TRACE = Shape(
+    fields={
+        "strategy": str,
+        "scenario": str,
+        "violation": {"invariant": Maybe(str), "cause": Maybe(str), "explanation": str, "events": Each(int)},
+        "exceptions": Each(str),
+        "versions": dict,
+    },
+    rows={"history": {"t": int, "event": str}, "keys": {"event": int, "key": str}},
+    may_be_empty=frozenset({"history", "keys"}),
+)
 
 
 def write_pages(results: Results, out: Path) -> tuple[dict[str, str], list[str]]:
@@ -41,7 +55,11 @@ def _write(trace: Path, page: Path) -> None:
         raise BadResultFile(f"trace {trace}: this is not JSON, or it was cut short: record it again") from None
     if not isinstance(document, dict) or document.get("schema") != 1 or document.get("kind") != "trace":
         raise BadResultFile(f"trace {trace}: this is no trace of a schema known here: record it again")
+    if (problem := problem_with(document, TRACE)) is not None:
+        raise BadResultFile(f"trace {trace}: {problem}: record it again")
     try:
         write_page(document, page, replay=str(trace))
-    except (KeyError, TypeError) as error:
-        raise BadResultFile(f"trace {trace}: a part is missing or damaged ({error}): record it again") from None
+    except (LookupError, TypeError, ValueError, AttributeError) as error:
+        raise BadResultFile(
+            f"trace {trace}: an event of history or a change of keys lacks a field, or has a wrong one ({error}): record it again"
+        ) from None

@@ -7,14 +7,17 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from engine.buffer.errors import UsageError
 from engine.buffer.files import write_whole
 from engine.simulation.case import Case
+from engine.simulation.parts import checked, part
 from engine.verification import INVARIANTS
 from engine.verification.history import canonical
 from scenarios.running import History
+
+T = TypeVar("T")
 
 SCHEMA = 1
 _PACKAGES = ("bufferproof", "redis", "fakeredis", "simpy", "httpx", "starlette")
@@ -89,32 +92,59 @@ def read_trace(path: Path) -> Trace:
     if "history" not in document:
         raise UsageError(f"trace {path}: it has no history, an older version wrote it: record it again with verify")
     try:
-        violation = document["violation"]
-        schedule = {str(key): int(value) for key, value in document["schedule"].items()}
-        stepped, events = document["stepped"], tuple(int(index) for index in violation.get("events", ()))
-        if not isinstance(stepped, bool):
-            raise ValueError(f"stepped is {json.dumps(stepped)}, not true or false")
-        if (named := violation["invariant"]) is not None and named not in INVARIANTS:
-            raise ValueError(f"violation.invariant is {json.dumps(named)}, which is no invariant")
-        if outside := [index for index in events if not 0 <= index < len(document["history"])]:
-            raise ValueError(f"violation.events has {outside[0]}, the history has {len(document['history'])} events")
-        return Trace(
-            strategy=str(document["strategy"]),
-            case=Case.from_json(document["case"]),
-            schedule=schedule,
-            stepped=stepped,
-            invariant=violation["invariant"],
-            cause=violation["cause"],
-            explanation=violation["explanation"],
-            digest=str(document["digest"]),
-            history=[{"t": int(event["t"]), **event, "event": str(event["event"])} for event in document["history"]],
-            events=events,
-            exceptions=tuple(str(each) for each in document.get("exceptions", ())),
-            keys=list(document.get("keys", ())),
-            recorded_with={str(name): str(each) for name, each in document.get("versions", {}).items()},
-        )
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise UsageError(f"trace {path}: a part is missing or damaged ({error}): record it again with verify") from None
+        return _trace_of(document)
+    except ValueError as error:
+        raise UsageError(f"trace {path}: {error}: record it again with verify") from None
+
+
+def _trace_of(document: dict[str, Any]) -> Trace:
+    """The trace that a document holds. Raises `ValueError`, which names the field, for one that is missing or wrong."""
+    violation = part(document, "violation", dict)
+    named = _text_or_null(violation, "invariant", "violation.")
+    if named is not None and named not in INVARIANTS:
+        raise ValueError(f"violation.invariant is {json.dumps(named)}, which is no invariant")
+    history = _each(document, "history", dict)
+    for index, event in enumerate(history):
+        part(event, "t", int, f"history[{index}].")
+        part(event, "event", str, f"history[{index}].")
+    events = _each(violation, "events", int, "violation.")
+    if outside := [index for index in events if not 0 <= index < len(history)]:
+        raise ValueError(f"violation.events has {outside[0]}, the history has {len(history)} events")
+    case = Case.from_json(part(document, "case", dict))
+    # A reader finds them at the top, a replay in the case: a change of the former alone would change nothing.
+    for name, used in (("scenario", case.scenario), ("settings", dict(case.settings))):
+        if document.get(name, used) != used:
+            raise ValueError(f"{name} is not what case.{name} is, which a replay goes by: change neither or both")
+    return Trace(
+        strategy=part(document, "strategy", str),
+        case=case,
+        schedule={
+            name: checked(value, int, f"schedule.{name}") for name, value in part(document, "schedule", dict).items()
+        },
+        stepped=part(document, "stepped", bool),
+        invariant=named,
+        cause=_text_or_null(violation, "cause", "violation."),
+        explanation=part(violation, "explanation", str, "violation."),
+        digest=part(document, "digest", str),
+        history=history,
+        events=tuple(events),
+        exceptions=tuple(_each(document, "exceptions", str)),
+        keys=_each(document, "keys", dict),
+        recorded_with={
+            name: checked(value, str, f"versions.{name}")
+            for name, value in checked(document.get("versions", {}), dict, "versions").items()
+        },
+    )
+
+
+def _text_or_null(plain: dict[str, Any], name: str, where: str) -> str | None:
+    return None if name in plain and plain[name] is None else part(plain, name, str, where)
+
+
+def _each(plain: dict[str, Any], name: str, kind: type[T], where: str = "") -> list[T]:
+    """A list that may be left out, whose values are of one type."""
+    values = checked(plain.get(name, []), list, f"{where}{name}")
+    return [checked(value, kind, f"{where}{name}[{index}]") for index, value in enumerate(values)]
 
 
 def in_order_of_names(value: Any) -> Any:

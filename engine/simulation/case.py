@@ -2,8 +2,10 @@
 
 import json
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import MISSING, dataclass, field, fields
 from typing import Any
+
+from engine.simulation.parts import checked, part
 
 FAULTS = (
     "stall",
@@ -104,16 +106,32 @@ class Case:
 
     @classmethod
     def from_json(cls, plain: Mapping[str, Any]) -> "Case":
-        """The case that `to_json` wrote. Raises `TypeError`, `KeyError` or `ValueError`, which names the field, if it is none."""
+        """The case that `to_json` wrote. Raises `ValueError`, which names the field, if it is none."""
+        _check_names(plain, cls, "case")
         values = {name: _tuples(value) for name, value in plain.items() if name not in ("sendings", "settings")}
-        sendings = tuple(
-            Sending(**(each | {"repeats_ms": tuple(each.get("repeats_ms", ()))})) for each in plain["sendings"]
-        )
-        case = cls(sendings=sendings, settings=dict(plain.get("settings", {})), **values)
+        settings = checked(plain.get("settings", {}), dict, "case.settings")
+        sendings = []
+        for index, each in enumerate(part(plain, "sendings", list, "case.")):
+            where = f"case.sendings[{index}]"
+            _check_names(checked(each, dict, where), Sending, where)
+            repeats = checked(each.get("repeats_ms", []), list, f"{where}.repeats_ms")
+            sendings.append(Sending(**{**each, "repeats_ms": tuple(repeats)}))
+        case = cls(sendings=tuple(sendings), settings=dict(settings), **values)
         problem = next(_problems(case), None)
         if problem is not None:
             raise ValueError(f"case.{problem}")
         return case
+
+
+def _check_names(plain: Mapping[str, Any], of: type, where: str) -> None:
+    """Raise `ValueError` if a field of a dataclass is missing, or one is there that it does not have."""
+    known = {each.name: each.default is MISSING and each.default_factory is MISSING for each in fields(of)}
+    for name in plain:
+        if name not in known:
+            raise ValueError(f"{where}.{name} is no field that is known here")
+    for name, is_needed in known.items():
+        if is_needed and name not in plain:
+            raise ValueError(f"{where}.{name} is missing")
 
 
 def _problems(case: Case) -> Iterator[str]:
@@ -121,11 +139,10 @@ def _problems(case: Case) -> Iterator[str]:
     if not case.sendings:
         yield "sendings is empty: a run needs a message"
     for index, sending in enumerate(case.sendings):
-        if not all(_is_count(each) for each in (sending.at_ms, *sending.repeats_ms)):
-            yield f"sendings[{index}] has a time that is no whole number of 0 or more"
-        texts = (sending.instance_name, sending.user_phone, sending.message_id, sending.text, sending.label)
-        if not all(_is_text(each) for each in texts):
-            yield f"sendings[{index}] has a name, an id or a text that is no text"
+        for name, (is_right, words) in _RULES_OF_SENDINGS.items():
+            value = getattr(sending, name)
+            if not is_right(value):
+                yield f"sendings[{index}].{name} is {json.dumps(value)}, not {words}"
     for name, (is_right, words) in _RULES.items():
         value = getattr(case, name)
         if not is_right(value):
@@ -191,6 +208,14 @@ _RULES: Mapping[str, tuple[Callable[[Any], bool], str]] = {
     "random_seed": (_is_whole, "a whole number"),
     "cluster": _SWITCH,
     "scripts_cached": _SWITCH,
+}
+
+
+_TEXT = (_is_text, "a text")
+_RULES_OF_SENDINGS: Mapping[str, tuple[Callable[[Any], bool], str]] = {
+    "at_ms": _COUNT,
+    "repeats_ms": (lambda value: _all(value, _is_count), "a list of whole numbers of 0 or more"),
+    **dict.fromkeys(("instance_name", "user_phone", "message_id", "text", "label"), _TEXT),
 }
 
 

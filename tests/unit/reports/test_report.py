@@ -106,9 +106,18 @@ def test_a_counterexample_whose_trace_is_gone_is_named(tmp_path: Path) -> None:
     assert build(results, tmp_path / "report").missing == ()
 
 
-def test_a_damaged_trace_is_named(tmp_path: Path) -> None:
-    files.write(tmp_path / "results/traces", **{Path(TRACE).stem: {"schema": 1, "kind": "trace"}})
-    with pytest.raises(BadResultFile, match=r"baseline-boundary-no_loss\.json: a part is missing"):
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"strategy": 7}, "strategy is no text"),
+        ({"violation": {}}, "violation.explanation is missing"),
+        ({"history": [{"t": 0}]}, r"history\[0\].event is missing"),
+        ({"keys": [{"event": 10_000, "key": "k", "value": None, "ends_ms": None}]}, "a change of keys lacks a field"),
+    ],
+)
+def test_a_damaged_trace_is_named_with_its_field(tmp_path: Path, change: dict[str, Any], said: str) -> None:
+    files.write(tmp_path / "results/traces", **{Path(TRACE).stem: {**files.trace(), **change}})
+    with pytest.raises(BadResultFile, match=rf"baseline-boundary-no_loss\.json: .*{said}"):
         report(tmp_path, results=files.verify())
 
 

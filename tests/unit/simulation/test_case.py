@@ -54,8 +54,21 @@ def test_what_is_at_its_default_is_not_written() -> None:
         ({"processor_ms": [1, 2, 3]}, "processor_ms is [1, 2, 3],"),
         ({"outages_ms": [[9, 1]]}, "outages_ms is [[9, 1]], not a list of pairs"),
         ({"sendings": []}, "sendings is empty"),
-        ({"sendings": [{"at_ms": -1, "message_id": "a", "text": "hi", "label": "m1"}]}, "sendings[0] has a time"),
-        ({"sendings": [{"at_ms": 0, "message_id": "a", "text": 7, "label": "m1"}]}, "sendings[0] has a name"),
+        ({"sendings": [{"at_ms": -1, "message_id": "a", "text": "hi", "label": "m1"}]}, "sendings[0].at_ms is -1,"),
+        (
+            {"sendings": [{"at_ms": 0, "message_id": "a", "text": 7, "label": "m1"}]},
+            "sendings[0].text is 7, not a text",
+        ),
+        ({"sendings": 7}, "sendings is 7, not a list"),
+        ({"sendings": [7]}, "sendings[0] is 7, not an object"),
+        ({"sendings": [{"at_ms": 0, "message_id": "a", "text": "hi"}]}, "sendings[0].label is missing"),
+        ({"sendings": [{"at_ms": 0, "message_id": "a", "txt": "hi", "label": "m1"}]}, "sendings[0].txt is no field"),
+        (
+            {"sendings": [{"at_ms": 0, "message_id": "a", "text": "hi", "label": "m1", "repeats_ms": 7}]},
+            "sendings[0].repeats_ms is 7, not a list",
+        ),
+        ({"functoins": 2}, "functoins is no field that is known here"),
+        ({"settings": 7}, "settings is 7, not an object"),
         ({"fault_budget": -1}, "fault_budget is -1,"),
         ({"holds_max": "2"}, 'holds_max is "2",'),
         ({"instants_ms": ["soon"]}, 'instants_ms is ["soon"],'),
@@ -71,3 +84,8 @@ def test_a_case_of_which_no_run_could_be_made_is_refused_by_its_field(change: di
     with pytest.raises(ValueError, match=r"^case") as refused:
         Case.from_json({**plain, **change})
     assert str(refused.value).startswith(f"case.{said}")
+
+
+def test_a_case_without_its_sendings_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"^case\.sendings is missing"):
+        Case.from_json({"functions": 2})
