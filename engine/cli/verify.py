@@ -82,7 +82,10 @@ def verify(
     check_determinism: Annotated[
         bool, typer.Option("--check-determinism", help="First run everything twice and compare the histories.")
     ] = False,
-    out: Annotated[Path, typer.Option(metavar="DIR", help="Where results.json and traces/ go.")] = Path(".bufferproof"),
+    out: Annotated[
+        Path,
+        typer.Option(metavar="DIR", help="Where results.json and traces/ go, in place of those of the verify before."),
+    ] = Path(".bufferproof"),
     as_json: Annotated[bool, typer.Option("--json", help="Print the result document and nothing else.")] = False,
     redact: Annotated[bool, typer.Option("--redact", help="Pseudonyms for names, phones, ids and texts.")] = False,
 ) -> int:
