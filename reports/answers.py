@@ -28,10 +28,10 @@ def verdict_rows(results: Results) -> list[Row]:
 
 
 def safe_strategies(results: Results) -> list[str]:
-    """Those that were tried and of which no violation of any invariant was found, in any file."""
+    """Those of which something was decided and no violation of any invariant was found, in any file."""
     rows = verdict_rows(results)
     broken = {row["strategy"] for row in rows if row["verdict"] == "violated"}
-    return in_order({row["strategy"] for row in rows} - broken)
+    return in_order({row["strategy"] for row in rows if row["verdict"] == "holds"} - broken)
 
 
 def _who_loses(results: Results) -> Answer:
@@ -39,12 +39,14 @@ def _who_loses(results: Results) -> Answer:
     rows = [row for row in verdict_rows(results) if row.get("exhausted") is None]
     lines = []
     names = in_order(row["strategy"] for row in rows)
-    never = []
+    never: list[str] = []
+    undecided: list[str] = []
+    decided = {row["strategy"] for row in rows if row["verdict"] != "unknown"}
     for name in names:
         lossy = _where(rows, name, "no_loss")
         doubled = _where(rows, name, "no_duplicate")
         if not lossy and not doubled:
-            never.append(name)
+            (never if name in decided else undecided).append(name)
             continue
         told = f"**{name}** loses messages {listed(lossy)}" if lossy else f"**{name}** was not seen to lose"
         told += f". It answers twice {listed(doubled)}" if doubled else ""
@@ -53,6 +55,8 @@ def _who_loses(results: Results) -> Answer:
         runs = runs_of([{"runs": _runs(rows, name)} for name in never])
         each = " each" if len(never) > 1 else ""
         lines.append(f"**{listed(never)}**: no message lost or doubled in {runs} runs{each} of the same scenarios")
+    if undecided:
+        lines.append(f"**{listed(undecided)}**: nothing was decided")
     if rows:
         scenarios = counted(len({row["scenario"] for row in rows}), "scenario")
         lines.append(f"What is not named here was not seen, in {runs_of(rows)} runs of a design in each of {scenarios}")

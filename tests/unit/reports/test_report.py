@@ -99,6 +99,17 @@ def test_the_first_screen_says_who_loses_and_who_does_not(made: Path) -> None:
     assert "**lease**: no message lost or doubled in 20 runs" in lines
 
 
+def test_of_a_design_of_which_nothing_was_decided_nothing_is_claimed(tmp_path: Path) -> None:
+    document = files.verify()
+    for row in document["rows"]:
+        if row["strategy"] == "lease":
+            row["verdict"] = "unknown"
+    out = report(tmp_path, results=document)
+    lines = " ".join(json.loads((out / "summary.json").read_text("utf-8"))["answers"][0]["answer"])
+    assert "**lease**: nothing was decided" in lines
+    assert "no message lost or doubled" not in lines
+
+
 def test_a_counterexample_whose_trace_is_gone_is_named(tmp_path: Path) -> None:
     results = read_results(files.write(tmp_path / "results", results=files.verify()))
     assert build(results, tmp_path / "report").missing == (TRACE,)
