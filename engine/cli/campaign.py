@@ -35,9 +35,12 @@ def campaign(
     explore: Annotated[
         list[str] | None, typer.Option(metavar="POLICY", help="Who may choose what happens next; repeatable.")
     ] = None,
-    runs: Annotated[int | None, typer.Option(metavar="N", help="Runs in all, over all sittings.")] = None,
+    runs: Annotated[
+        int | None, typer.Option(metavar="N", help="Runs in all, over all sittings, in whole batches of 25.")
+    ] = None,
     seconds: Annotated[
-        float | None, typer.Option(metavar="S", help="Begin no further round after so long in this sitting.")
+        float | None,
+        typer.Option(metavar="S", help="Begin nothing more after so long in this sitting; --resume goes on."),
     ] = None,
     seed: Annotated[int | None, typer.Option(metavar="K", help="All randomness comes from it (default 0).")] = None,
     jobs: Annotated[int | None, typer.Option(metavar="J", help="Processes; changes no result.")] = None,
@@ -160,6 +163,10 @@ def _show(result: "CampaignResult", out: Path) -> None:
             typer.echo(f"  → {failure['explanation']}")
             if failure["trace"]:
                 typer.echo(f"  replay: bufferproof replay {shlex.quote(str(out / failure['trace']))}")
+    if document["not_made_small"]:
+        typer.echo(
+            f"\n{counted(document['not_made_small'], 'failure')} found and not made small yet: --resume does that"
+        )
     if document["not_replayed"]:
         typer.echo(f"\n{document['not_replayed']} failures could not be replayed: a defect of the harness")
     known = sum(not failure["new"] and failure["trace"] is not None for failure in document["failures"])

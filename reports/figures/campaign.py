@@ -25,7 +25,8 @@ def growth_figure(file: ResultFile) -> Figure:
         name="campaign-growth",
         title=growth_message(document),
         caption=(
-            "A point is a closed round: different orders of three events, faults, branches, races and violations that "
+            "A point is a round, the last of which may be open: different orders of three events, faults, branches, races "
+            "and violations that "
             "were met, over all "
             f"strategies. {source(file, 'growth, runs, rounds, coverage', timed=False)}"
         ),

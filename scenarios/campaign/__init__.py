@@ -68,8 +68,8 @@ def campaign(
 ) -> CampaignResult:
     """Run a campaign, or go on with one.
 
-    It ends after so many `runs` in all, after so many `seconds` of this sitting (and the round that is then open), or, where
-    neither is given, when what is covered no longer grows. Raises `UsageError`.
+    It ends with the batch that makes so many `runs` in all full, begins nothing more after so many `seconds` of this sitting,
+    or ends, where neither is given, when what is covered no longer grows. Raises `UsageError`.
     """
     asked: dict[str, Any] = {
         "strategies": strategies,

@@ -39,7 +39,7 @@ def document_of(store: Store, command: str | None = None) -> dict[str, Any]:
         "SELECT COALESCE(SUM(elapsed_s), 0), COALESCE(SUM(runs), 0), COUNT(*) FROM sessions"
     )
     total = sum((each for each in numbers.values()), Counter())
-    closed = store.summaries()
+    growth = _growth(store)
     return {
         "schema": SCHEMA,
         "kind": "campaign",
@@ -51,9 +51,9 @@ def document_of(store: Store, command: str | None = None) -> dict[str, Any]:
         "elapsed_s": round(elapsed_s, 3),
         "runs_per_s": round(session_runs / max(elapsed_s, 0.001), 1),
         "sittings": sittings,
-        "rounds": len(closed),
+        "rounds": len(growth),
         "coverage": sum(covered.values()),
-        "growth": _growth(closed),
+        "growth": growth,
         "faults": _sum(counters, "faults"),
         "undecided_because": _sum(counters, "reasons"),
         "strategies": [
@@ -71,17 +71,25 @@ def document_of(store: Store, command: str | None = None) -> dict[str, Any]:
         ],
         "policies": [{"policy": name, "runs": policies[name]} for name in campaign.policies],
         "failures": failures,
+        "not_made_small": store.rows("SELECT COUNT(*) FROM found WHERE trials > 0 AND shrunk = 0")[0][0],
         # What was found but could not be replayed would be a defect of the harness: it is said, not hidden.
         "not_replayed": store.rows("SELECT COUNT(*) FROM found WHERE shrunk = -1")[0][0],
     }
 
 
-def _growth(closed: list[dict[str, Any]]) -> list[list[int]]:
-    """After each round: how many runs, and how many points they covered."""
+def _growth(store: Store) -> list[list[int]]:
+    """After each round, one that is still open among them: how many runs, and how many points they covered."""
+    new = dict(
+        store.rows(
+            "SELECT first, COUNT(*) FROM (SELECT MIN(round) AS first FROM points GROUP BY strategy, point) GROUP BY 1"
+        )
+    )
     growth, runs, points = [], 0, 0
-    for each in closed:
-        runs += each["runs"]
-        points += each["new_points"]
+    for number, more in store.rows(
+        "SELECT round, SUM(json_extract(counts, '$.runs')) FROM batches WHERE counts IS NOT NULL GROUP BY 1 ORDER BY 1"
+    ):
+        runs += more
+        points += new.get(number, 0)
         growth.append([runs, points])
     return growth
 
@@ -94,7 +102,7 @@ def _sum(counters: dict[str, dict[str, Counter[str]]], name: str) -> dict[str, i
 
 
 def _failures(store: Store) -> list[dict[str, Any]]:
-    """The folded failures, and those violations that were found and not made small yet (in a store that was killed)."""
+    """The folded failures, and those violations that were found and not made small yet."""
     seen = {
         tuple(key): (batches, runs)
         for *key, batches, runs in store.rows(

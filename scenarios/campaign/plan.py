@@ -18,7 +18,7 @@ from scenarios.campaign.features import FEATURES, with_features
 
 #: Runs of one batch: long beside the cost of handing it out, short beside a round.
 BATCH_RUNS = 25
-#: Batches of one round: enough to keep a dozen processes busy, and few seconds on two.
+#: Batches of one round: enough to keep a dozen processes busy, and a minute or two on two.
 ROUND_BATCHES = 96
 TRIALS = (150, 60)
 #: Of its fair share of the runs, a policy keeps at least this much however little it finds.
@@ -95,21 +95,14 @@ class Batch:
         return cls(number=plain["number"], plan=SwarmPlan(**plan), runs=plain["runs"])
 
 
-def round_of(campaign: Campaign, number: int, first: int, runs: int, shares: Mapping[str, Fraction]) -> list[Batch]:
-    """The batches of round `number`, the first of them numbered `first`, with at most so many runs in all."""
-    count = min(campaign.round_batches, -(-runs // campaign.batch_runs))
+def round_of(campaign: Campaign, number: int, first: int, shares: Mapping[str, Fraction]) -> list[Batch]:
+    """The batches of round `number`, the first of them numbered `first`."""
     rng = random.Random(f"{campaign.seed}/campaign/round/{number}")
-    policies = _dealt(shares, count, rng)
     batches = []
-    for index, policy in enumerate(policies):
-        strategy, scenario = _pair(campaign, first + index)
-        batches.append(
-            Batch(
-                number=first + index,
-                plan=_swarm(campaign, first + index, strategy, scenario, policy),
-                runs=min(campaign.batch_runs, runs - index * campaign.batch_runs),
-            )
-        )
+    for place, policy in enumerate(_dealt(shares, campaign.round_batches, rng), first):
+        strategy, scenario = _pair(campaign, place)
+        plan = _swarm(campaign, place, strategy, scenario, policy)
+        batches.append(Batch(number=place, plan=plan, runs=campaign.batch_runs))
     return batches
 
 

@@ -9,7 +9,7 @@ import os
 import signal
 import threading
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Executor, Future, ProcessPoolExecutor, wait
 from typing import Any, Protocol
 
@@ -107,19 +107,18 @@ def pool_for(jobs: int | None, dask: str | None) -> Pool:
     return Here() if count == 1 else Processes(count)
 
 
-def do_all(pool: Pool, tasks: Iterable[Task], on_death: Callable[[], None]) -> Iterator[Outcome]:
-    """Do all tasks, and give each outcome as it comes. Raises `UsageError` if workers die again and again."""
-    waiting = deque(tasks)
+def do_all(pool: Pool, draw: Callable[[], Task | None], on_death: Callable[[], None]) -> Iterator[Outcome]:
+    """Do the tasks that are drawn, and give each outcome as it comes, until all are done and no other is drawn.
+
+    None drawn means none yet: it is asked again after the next outcome. Raises `UsageError` if workers die again and again.
+    """
+    waiting: deque[Task] = deque()
     pending: dict[Future[Outcome], Task] = {}
     deaths = 0
-    while waiting or pending:
-        broken: str | None = None
-        try:
-            while waiting and len(pending) < pool.ahead:
-                future = pool.submit(waiting[0])
-                pending[future] = waiting.popleft()
-        except BrokenExecutor as error:
-            broken = str(error)
+    while True:
+        broken = _hand_out(pool, draw, waiting, pending)
+        if not pending and broken is None:
+            return
         done = wait(pending, return_when=FIRST_COMPLETED).done if pending else set()
         for future in done:
             task = pending.pop(future)
@@ -141,6 +140,24 @@ def do_all(pool: Pool, tasks: Iterable[Task], on_death: Callable[[], None]) -> I
             pending.clear()
             on_death()
             pool.restart()
+
+
+def _hand_out(
+    pool: Pool, draw: Callable[[], Task | None], waiting: deque[Task], pending: "dict[Future[Outcome], Task]"
+) -> str | None:
+    """Hand out what waits, then what is drawn. How the pool is found to be broken, if it is."""
+    try:
+        while len(pending) < pool.ahead:
+            if not waiting:
+                task = draw()
+                if task is None:
+                    break
+                waiting.append(task)
+            future = pool.submit(waiting[0])
+            pending[future] = waiting.popleft()
+    except BrokenExecutor as error:
+        return str(error)
+    return None
 
 
 def _is_death(error: Any) -> bool:

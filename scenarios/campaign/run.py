@@ -1,23 +1,22 @@
-"""A campaign from its first round to its last: what is decided between rounds, and what is written as results come."""
+"""A sitting of a campaign: what is begun next, when nothing more is, and what is written as results come."""
 
 import hashlib
 import time
-from collections import Counter
-from collections.abc import Callable, Iterable
+from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
 from engine.buffer.catalogue import BUILT_IN
-from scenarios.campaign.plan import Campaign, round_of, shares_of
+from scenarios.campaign.choice import Choice
+from scenarios.campaign.plan import Batch, Campaign, round_of, shares_of
 from scenarios.campaign.pools import Pool, do_all
 from scenarios.campaign.store import Store
-from scenarios.campaign.work import Done, Shrinking, Shrunk
+from scenarios.campaign.work import Done, Shrinking, Shrunk, Task
 from scenarios.trace import versions
 
-#: So many failures of one violation by one named race are made small; of one that no race explains, more.
-SHRUNK_MAX, SHRUNK_MAX_UNNAMED = 3, 8
 #: Where neither runs nor seconds are given, a campaign ends when so many rounds together …
 QUIET_ROUNDS = 5
 #: … added less than this share to what is covered, and found no violation that was not found before.
@@ -53,6 +52,8 @@ class Status:
 
 
 Progress = Callable[[Status], None]
+#: Seconds since whenever.
+Clock = Callable[[], float]
 
 
 def go(
@@ -63,9 +64,10 @@ def go(
     runs: int | None,
     seconds: float | None,
     progress: Progress | None,
+    clock: Clock = time.monotonic,
 ) -> None:
-    """Run rounds until the campaign is to stop, and make what it found small."""
-    _Sitting(store, campaign, pool, runs, seconds, progress).go()
+    """Run batches until the campaign is to stop, and make what they found small."""
+    _Sitting(store, campaign, pool, runs, seconds, progress, clock).go()
 
 
 class _Sitting:
@@ -79,6 +81,7 @@ class _Sitting:
         runs: int | None,
         seconds: float | None,
         progress: Progress | None,
+        clock: Clock,
     ) -> None:
         self._store = store
         self._campaign = campaign
@@ -86,55 +89,78 @@ class _Sitting:
         self._runs = runs
         self._seconds = seconds
         self._progress = progress
-        self._started = time.monotonic()
+        self._clock = clock
+        self._started = clock()
         self._status = _status_of(store, campaign, runs, seconds)
+        self._choice = Choice(store, campaign.trials)
+        #: What waits to be made small, and the batches of the open round that are not handed out.
+        self._to_shrink: list[Shrinking] = []
+        self._batches: deque[Batch] = deque()
+        self._handed_out: set[int] = set()
+        self._drew_batch = False
 
     def go(self) -> None:
-        """Round after round; the last tasks are the failures that are still to be made small."""
+        """Until nothing more is to be begun, and all that was begun is kept."""
         self._store.begin_session()
-        while True:
-            number = self._store.open_round()
-            if number is None:
-                closed = self._store.summaries()
-                if self._is_over(closed):
-                    break
-                number = len(closed)
-                first = sum(each["batches"] for each in closed)
-                shares = shares_of(self._campaign.policies, [each["policies"] for each in closed])
-                left = self._campaign.batch_runs * self._campaign.round_batches
-                if self._runs is not None:
-                    left = min(left, self._runs - sum(each["runs"] for each in closed))
-                self._store.add_round(number, round_of(self._campaign, number, first, left, shares))
+        self._choose()
+        if (number := self._store.open_round()) is not None:
             self._status.round = number + 1
-            self._do([*self._store.to_shrink(), *self._store.unfinished(number)], number)
-            self._close(number)
-        self._do(self._store.to_shrink(), len(self._store.summaries()))
-
-    def _is_over(self, closed: list[dict[str, Any]]) -> bool:
-        if closed and not closed[-1]["runs"]:
-            return True  # no scenario concerns any of the strategies
-        if self._seconds is not None and self._elapsed() >= self._seconds:
-            return True
-        if self._runs is not None:
-            return bool(sum(each["runs"] for each in closed) >= self._runs)
-        return self._seconds is None and is_quiet(closed)
-
-    def _elapsed(self) -> float:
-        return time.monotonic() - self._started
-
-    def _do(self, tasks: Iterable[Any], number: int) -> None:
-        tasks = list(tasks)
-        self._status.shrinking = sum(isinstance(task, Shrinking) for task in tasks)
+            self._batches.extend(self._store.unfinished(number))
         self._show()
-        for outcome in do_all(self._pool, tasks, self._on_death):
+        for outcome in do_all(self._pool, self._draw, self._on_death):
             if isinstance(outcome, Done):
-                self._store.add(number, outcome, self._elapsed())
+                self._store.add(self._status.round - 1, outcome, self._elapsed())
+                self._handed_out.remove(outcome.batch.number)
                 self._count(outcome)
+                self._choose()
             else:
                 self._store.add_shrunk(outcome, self._elapsed())
                 self._status.shrinking -= 1
                 self._count_shrunk(outcome)
             self._show()
+
+    def _draw(self) -> Task | None:
+        """What is begun next: by turns a batch and a failure to make small, so that neither waits for all of the other."""
+        if not self._batches and not self._handed_out:
+            self._close()
+        if self._seconds is not None and self._elapsed() >= self._seconds:
+            return None
+        batch = None if self._drew_batch and self._to_shrink else self._next_batch()
+        self._drew_batch = batch is not None
+        return batch or (self._to_shrink.pop(0) if self._to_shrink else None)
+
+    def _next_batch(self) -> Batch | None:
+        # A batch may come back with fewer runs than it has, never with more: so who is quicker does not decide what is run.
+        most = self._status.runs + self._campaign.batch_runs * len(self._handed_out)
+        if self._runs is not None and most >= self._runs:
+            return None
+        if not self._batches:
+            if self._handed_out or self._is_over(closed := self._store.summaries()):
+                return None
+            number = len(closed)
+            first = sum(each["batches"] for each in closed)
+            shares = shares_of(self._campaign.policies, [each["policies"] for each in closed])
+            self._batches.extend(round_of(self._campaign, number, first, shares))
+            self._store.add_round(number, list(self._batches))
+            self._status.round = number + 1
+        batch = self._batches.popleft()
+        self._handed_out.add(batch.number)
+        return batch
+
+    def _is_over(self, closed: list[dict[str, Any]]) -> bool:
+        if closed and not closed[-1]["runs"]:
+            return True  # no scenario concerns any of the strategies
+        return self._runs is None and self._seconds is None and is_quiet(closed)
+
+    def _choose(self) -> None:
+        """Choose from what was found what is made small: first one of each kind."""
+        if chosen := self._choice.go_on():
+            more = [each for each in self._store.to_shrink() if each.key in chosen]
+            self._to_shrink = sorted([*self._to_shrink, *more], key=lambda each: -each.trials)
+            self._status.shrinking += len(more)
+
+    def _elapsed(self) -> float:
+        return self._clock() - self._started
 
     def _count(self, done: Done) -> None:
         line = self._status.lines[done.batch.plan.strategy]
@@ -156,9 +182,11 @@ class _Sitting:
             self._status.elapsed_s = self._elapsed()
             self._progress(self._status)
 
-    def _close(self, number: int) -> None:
-        """Write down what the round brought, and choose what of it is made small."""
+    def _close(self) -> None:
+        """Write down what the open round brought, if there is one."""
         store = self._store
+        if (number := store.open_round()) is None:
+            return
         summary: dict[str, Any] = {"batches": 0, "runs": 0, "policies": {}}
         for spec_policy, counts in store.rows(
             "SELECT json_extract(spec, '$.plan.policy'), json_extract(counts, '$.runs') FROM batches WHERE round = ?",
@@ -178,8 +206,12 @@ class _Sitting:
         (summary["new_points"],) = store.rows(
             f"SELECT COUNT(*) FROM (SELECT DISTINCT strategy, point {new})", (number,)
         )[0]
-        chosen, summary["new_violations"] = _to_make_small(store, number, self._campaign.trials)
-        store.close_round(number, summary, chosen)
+        (summary["new_violations"],) = store.rows(
+            "SELECT COUNT(*) FROM (SELECT 1 FROM found GROUP BY strategy, invariant, cause"
+            " HAVING MIN(batch) >= (SELECT MIN(number) FROM batches WHERE round = ?))",
+            (number,),
+        )[0]
+        store.close_round(number, summary)
 
 
 def is_quiet(closed: list[dict[str, Any]]) -> bool:
@@ -190,30 +222,6 @@ def is_quiet(closed: list[dict[str, Any]]) -> bool:
     grown = sum(each["new_points"] for each in last)
     total = sum(each["new_points"] for each in closed)
     return grown < QUIET_SHARE * total and not any(each["new_violations"] for each in last)
-
-
-def _to_make_small(store: Store, number: int, trials: tuple[int, int]) -> tuple[dict[tuple[int, str, str], int], int]:
-    """The smallest example of each violation in a round, with its trials, until enough were chosen; and how many are new."""
-    so_far = Counter(
-        {
-            tuple(key): count
-            for *key, count in store.rows(
-                "SELECT strategy, invariant, cause, COUNT(*) FROM found WHERE trials > 0 GROUP BY 1, 2, 3"
-            )
-        }
-    )
-    chosen: dict[tuple[int, str, str], int] = {}
-    seen: set[tuple[str, str, str]] = set()
-    for batch, strategy, invariant, cause in store.rows(
-        "SELECT found.batch, strategy, invariant, cause FROM found JOIN batches ON number = batch WHERE round = ?"
-        " ORDER BY events, found.batch, run",
-        (number,),
-    ):
-        signature = (strategy, invariant, cause)
-        if signature not in seen and so_far[signature] < (SHRUNK_MAX if cause else SHRUNK_MAX_UNNAMED):
-            chosen[batch, invariant, cause] = trials[1 if so_far[signature] else 0]
-        seen.add(signature)
-    return chosen, sum(not so_far[signature] for signature in seen)
 
 
 def _status_of(store: Store, campaign: Campaign, runs: int | None, seconds: float | None) -> Status:

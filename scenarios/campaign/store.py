@@ -2,7 +2,8 @@
 
 A batch's result, its failures and its coverage are one transaction, under the batch's number: it is counted as a whole or not
 at all, and never twice. What is written does not depend on the order in which batches come back: counts stand by batch,
-points and folded failures are sets, and of two examples of one failure the smaller stays. Times stand in `sessions` alone.
+points and folded failures are sets, and of two examples of one failure the smaller stays. Which sitting it was, and how long it
+took, stands beside it.
 """
 
 import fcntl
@@ -19,19 +20,19 @@ from scenarios.campaign.plan import Batch, Campaign
 from scenarios.campaign.work import Done, Shrinking, Shrunk, found_from_text, found_to_text
 from scenarios.trace import in_order_of_names
 
-SCHEMA = 1
+SCHEMA = 2
 
 _TABLES = """
 CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL);
 CREATE TABLE rounds (number INTEGER PRIMARY KEY, closed INTEGER NOT NULL DEFAULT 0, summary TEXT);
-CREATE TABLE batches (number INTEGER PRIMARY KEY, round INTEGER NOT NULL, spec TEXT NOT NULL, counts TEXT);
+CREATE TABLE batches (number INTEGER PRIMARY KEY, round INTEGER NOT NULL, spec TEXT NOT NULL, counts TEXT, sitting INTEGER);
 CREATE TABLE found (
     batch INTEGER, strategy TEXT, invariant TEXT, cause TEXT, run INTEGER, events INTEGER, example TEXT,
     trials INTEGER NOT NULL DEFAULT 0, shrunk INTEGER NOT NULL DEFAULT 0, PRIMARY KEY (batch, invariant, cause)
 );
 CREATE TABLE failures (
     identity TEXT PRIMARY KEY, strategy TEXT, invariant TEXT, cause TEXT, scenario TEXT, batch INTEGER, run INTEGER,
-    events INTEGER, folded INTEGER, trace TEXT
+    events INTEGER, folded INTEGER, trace TEXT, sitting INTEGER
 );
 CREATE TABLE points (
     strategy TEXT, point INTEGER, policy TEXT, round INTEGER NOT NULL, PRIMARY KEY (strategy, point, policy)
@@ -64,6 +65,8 @@ def damage_told(path: Path) -> Iterator[None]:
 
 
 T = TypeVar("T")
+#: What a failure is found by: the number of its batch, its invariant and its cause.
+Key = tuple[int, str, str]
 
 
 def _read(make: Callable[[str], T], text: str) -> T:
@@ -178,16 +181,19 @@ class Store:
         )
         return [_read(_batch, spec) for (spec,) in rows]
 
-    def close_round(self, number: int, summary: Mapping[str, Any], chosen: Mapping[tuple[int, str, str], int]) -> None:
-        """Close a round: its summary, and which of its failures are to be made small (and in how many trials)."""
+    def whole_until(self, first: int) -> int:
+        """The number of the first batch from `first` on that has no result yet."""
+        rows = self._db.execute(
+            "SELECT number FROM batches WHERE number >= ? AND counts IS NULL ORDER BY number LIMIT 1", (first,)
+        ).fetchall() or self._db.execute("SELECT COALESCE(MAX(number) + 1, 0) FROM batches")
+        return next(int(number) for (number,) in rows)
+
+    def close_round(self, number: int, summary: Mapping[str, Any]) -> None:
+        """Close a round: its summary is what later ones are decided from."""
         with self._transaction() as db:
             db.execute(
                 "UPDATE rounds SET closed = 1, summary = ? WHERE number = ?",
                 (json.dumps(summary, sort_keys=True), number),
-            )
-            db.executemany(
-                "UPDATE found SET trials = ? WHERE batch = ? AND invariant = ? AND cause = ?",
-                [(trials, *key) for key, trials in chosen.items()],
             )
 
     # -- results -----------------------------------------------------------------------------------------------------
@@ -197,8 +203,8 @@ class Store:
         batch, plan = done.batch, done.batch.plan
         with self._transaction() as db:
             db.execute(
-                "UPDATE batches SET counts = ? WHERE number = ? AND counts IS NULL",
-                (json.dumps(done.counts, sort_keys=True), batch.number),
+                "UPDATE batches SET counts = ?, sitting = ? WHERE number = ? AND counts IS NULL",
+                (json.dumps(done.counts, sort_keys=True), self._session, batch.number),
             )
             db.executemany(
                 "INSERT INTO found (batch, strategy, invariant, cause, run, events, example) VALUES (?, ?, ?, ?, ?, ?, ?)",
@@ -216,6 +222,15 @@ class Store:
                 (elapsed_s, done.counts["runs"], self._session),
             )
 
+    def choose(self, chosen: Mapping[Key, int]) -> None:
+        """Write down which failures are to be made small, and in how many trials."""
+        if chosen:
+            with self._transaction() as db:
+                db.executemany(
+                    "UPDATE found SET trials = ? WHERE batch = ? AND invariant = ? AND cause = ?",
+                    [(trials, *key) for key, trials in chosen.items()],
+                )
+
     def to_shrink(self) -> list[Shrinking]:
         """The failures that were chosen to be made small and are not yet."""
         rows = self._db.execute(
@@ -231,26 +246,25 @@ class Store:
         """A failure made small, folded with its equals: of two examples the smaller stays."""
         task, trace = shrunk.task, shrunk.trace
         batch, plan, found = task.batch, task.batch.plan, task.found
-        key = (batch.number, found.invariant, found.cause or "")
         with self._transaction() as db:
             changed = db.execute(
                 "UPDATE found SET shrunk = ? WHERE batch = ? AND invariant = ? AND cause = ? AND shrunk = 0",
-                (1 if trace is not None else -1, *key),
+                (1 if trace is not None else -1, *task.key),
             ).rowcount
             if changed and trace is not None:
                 db.execute(
-                    "INSERT INTO failures VALUES (?, ?, ?, ?, ?, ?, ?, ?, 1, ?) ON CONFLICT (identity) DO UPDATE SET"
-                    " folded = folded + 1",
+                    "INSERT INTO failures SELECT ?, ?, ?, ?, ?, number, ?, ?, 1, ?, sitting FROM batches WHERE number = ?"
+                    " ON CONFLICT (identity) DO UPDATE SET folded = folded + 1, sitting = MIN(sitting, excluded.sitting)",
                     (
                         shrunk.identity,
                         plan.strategy,
                         found.invariant,
                         found.cause or "",
                         plan.scenario,
-                        batch.number,
                         found.run,
                         len(trace["history"]),
                         json.dumps(in_order_of_names(trace)),
+                        batch.number,
                     ),
                 )
                 db.execute(

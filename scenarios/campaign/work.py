@@ -26,11 +26,16 @@ class Done:
 
 @dataclass(frozen=True, kw_only=True)
 class Shrinking:
-    """A failure that is to be made small: found in a batch, as its first of this invariant and cause."""
+    """A failure that is to be made small: found in a batch, as its smallest of this invariant and cause."""
 
     batch: Batch
     found: Found
     trials: int
+
+    @property
+    def key(self) -> tuple[int, str, str]:
+        """What it is found by in the store."""
+        return (self.batch.number, self.found.invariant, self.found.cause or "")
 
 
 @dataclass(frozen=True, kw_only=True)

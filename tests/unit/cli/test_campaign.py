@@ -32,6 +32,7 @@ def failure(strategy: str, *, new: bool) -> dict[str, Any]:
 DOCUMENT: dict[str, Any] = {
     "strategies": [strategy("lease", 1), strategy("lock", 2_000, 2, no_loss=1, order=30), strategy("lua", 0)],
     "failures": [failure("lock", new=False), failure("mine", new=True)],
+    "not_made_small": 2,
     "not_replayed": 0,
     "runs": 2_001,
     "messages": 9_000,
@@ -52,6 +53,7 @@ def test_it_says_what_each_strategy_did_and_what_is_new(capsys: pytest.CaptureFi
     assert "NEW: mine violates no_loss (expired_buffer) in ttl" in lines
     assert "  replay: bufferproof replay out/campaign/mine.json" in lines
     assert "1 failure of a kind that is written down: out/campaign/ has a trace of each" in lines
+    assert "2 failures found and not made small yet: --resume does that" in lines
     assert lines[-1] == "2,001 runs of 9,000 messages in 1 round, 90.5 runs/s, 14,007 points covered, seed 3"
 
 
