@@ -98,6 +98,7 @@ class _Sitting:
         self._batches: deque[Batch] = deque()
         self._handed_out: set[int] = set()
         self._drew_batch = False
+        ((self._done_until,),) = store.rows("SELECT COALESCE(MAX(number), 0) FROM batches WHERE counts IS NOT NULL")
 
     def go(self) -> None:
         """Until nothing more is to be begun, and all that was begun is kept."""
@@ -132,7 +133,7 @@ class _Sitting:
     def _next_batch(self) -> Batch | None:
         # A batch may come back with fewer runs than it has, never with more: so who is quicker does not decide what is run.
         most = self._status.runs + self._campaign.batch_runs * len(self._handed_out)
-        if self._runs is not None and most >= self._runs:
+        if self._runs is not None and most >= self._runs and not self._is_behind():
             return None
         if not self._batches:
             if self._handed_out or self._is_over(closed := self._store.summaries()):
@@ -146,6 +147,10 @@ class _Sitting:
         batch = self._batches.popleft()
         self._handed_out.add(batch.number)
         return batch
+
+    def _is_behind(self) -> bool:
+        """Whether the next batch was begun before a kill: of what was found after it nothing is chosen without it."""
+        return bool(self._batches) and self._batches[0].number < self._done_until
 
     def _is_over(self, closed: list[dict[str, Any]]) -> bool:
         if closed and not closed[-1]["runs"]:

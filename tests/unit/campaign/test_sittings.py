@@ -1,5 +1,6 @@
 """A sitting ends when it is told to, loses nothing of what it found, and the next one goes on as if there had been one."""
 
+import sqlite3
 from concurrent.futures import Future
 from contextlib import closing
 from pathlib import Path
@@ -104,6 +105,17 @@ def test_runs_that_are_reached_in_an_open_round_are_not_exceeded_by_the_rest_of_
     after, _ = sit(tmp_path / "store", world, runs=before["runs"])
     assert after["runs"] == before["runs"]
     assert not any(isinstance(task, Batch) for task in world.begun)
+
+
+def test_a_batch_that_was_begun_before_a_kill_is_done_although_the_runs_are_reached(tmp_path: Path) -> None:
+    sit(tmp_path / "store", World(), seconds=9)
+    with closing(sqlite3.connect(tmp_path / "store")) as db, db:
+        db.execute("UPDATE batches SET counts = NULL WHERE number = 1")
+        db.execute("DELETE FROM found WHERE batch = 1")
+    world = World()
+    document, _ = sit(tmp_path / "store", world, runs=25)
+    assert [task.number for task in world.begun if isinstance(task, Batch)] == [1]
+    assert document["not_made_small"] == 0
 
 
 @pytest.mark.parametrize("skipping", [False, True])
