@@ -155,14 +155,19 @@ def _show(result: "CampaignResult", out: Path) -> None:
     document = result.document
     for each in document["strategies"]:
         typer.echo(f"{each['strategy']}: {_found(each)}")
-    for failure in document["failures"]:
-        if failure["new"] or failure["new_race"]:
-            what = "NEW: " if failure["new"] else "by a race that is not written down: "
-            cause = f" ({failure['cause']})" if failure["cause"] else ""
-            typer.echo(f"\n{what}{failure['strategy']} violates {failure['invariant']}{cause} in {failure['scenario']}")
-            typer.echo(f"  → {failure['explanation']}")
-            if failure["trace"]:
-                typer.echo(f"  replay: bufferproof replay {shlex.quote(str(out / failure['trace']))}")
+    told = [failure for failure in document["failures"] if failure["new"] or failure["new_race"]]
+    for failure in sorted(told, key=lambda failure: -failure["sitting"]):
+        what = "NEW" if failure["new"] else "by a race that is not written down"
+        if failure["sitting"] < document["sittings"]:
+            what = f"found in sitting {failure['sitting']}, {'not written down' if failure['new'] else what}"
+        cause = f" ({failure['cause']})" if failure["cause"] else ""
+        typer.echo(f"\n{what}: {failure['strategy']} violates {failure['invariant']}{cause} in {failure['scenario']}")
+        typer.echo(f"  → {failure['explanation']}")
+        if failure["trace"]:
+            typer.echo(f"  replay: bufferproof replay {shlex.quote(str(out / failure['trace']))}")
+    sittings = [failure["sitting"] for failure in told if failure["new"]]
+    if sittings and max(sittings) < document["sittings"]:
+        typer.echo("\nthis sitting found nothing new; the exit status is 1 for what earlier ones found")
     if document["not_made_small"]:
         typer.echo(
             f"\n{counted(document['not_made_small'], 'failure')} found and not made small yet: --resume does that"

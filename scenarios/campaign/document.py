@@ -104,15 +104,16 @@ def _sum(counters: dict[str, dict[str, Counter[str]]], name: str) -> dict[str, i
 def _failures(store: Store) -> list[dict[str, Any]]:
     """The folded failures, and those violations that were found and not made small yet."""
     seen = {
-        tuple(key): (batches, runs)
-        for *key, batches, runs in store.rows(
-            "SELECT strategy, invariant, cause, COUNT(*), MIN(batch) FROM found GROUP BY 1, 2, 3"
+        tuple(key): (batches, first, sitting)
+        for *key, batches, first, sitting in store.rows(
+            "SELECT strategy, invariant, cause, COUNT(*), MIN(batch), MIN(sitting) FROM found JOIN batches ON number = batch"
+            " GROUP BY 1, 2, 3"
         )
     }
     failures = []
     shown = set()
-    for identity, strategy, invariant, cause, scenario, events, folded, text, spec in store.rows(
-        "SELECT identity, strategy, invariant, cause, scenario, events, folded, trace, spec FROM failures"
+    for identity, strategy, invariant, cause, scenario, events, folded, text, sitting, spec in store.rows(
+        "SELECT identity, strategy, invariant, cause, scenario, events, folded, trace, failures.sitting, spec FROM failures"
         " JOIN batches ON number = batch ORDER BY strategy, invariant, cause, events, identity"
     ):
         shown.add((strategy, invariant, cause))
@@ -128,13 +129,15 @@ def _failures(store: Store) -> list[dict[str, Any]]:
                 "events": events,
                 "folded": folded,
                 "batches": seen[strategy, invariant, cause][0],
+                # Another schedule of a race that an earlier sitting found is no finding of this one.
+                "sitting": seen[strategy, invariant, cause][2] if cause else sitting,
                 "new": _is_new(plan, invariant),
                 "new_race": cause in RACE_NAMES and strategy in BUILT_IN and cause not in _races_of(strategy),
-                "trace": trace_name(strategy, scenario, invariant, cause, identity),
+                "trace": trace_name(strategy, invariant, cause, identity),
             }
         )
     for strategy, invariant, cause in sorted(seen.keys() - shown):
-        _, first = seen[strategy, invariant, cause]
+        found_in, first, sitting = seen[strategy, invariant, cause]
         ((spec,),) = store.rows("SELECT spec FROM batches WHERE number = ?", (first,))
         plan = json.loads(spec)["plan"]
         failures.append(
@@ -147,7 +150,8 @@ def _failures(store: Store) -> list[dict[str, Any]]:
                 "explanation": "found, and not made small",
                 "events": None,
                 "folded": 0,
-                "batches": seen[strategy, invariant, cause][0],
+                "batches": found_in,
+                "sitting": sitting,
                 "new": _is_new(plan, invariant),
                 "new_race": False,
                 "trace": None,
@@ -179,9 +183,9 @@ def _races_of(strategy: str) -> set[str]:
     return {race for invariants in known.values() for entry in invariants.values() for race in entry["races"]}
 
 
-def trace_name(strategy: str, scenario: str, invariant: str, cause: str, identity: str) -> str:
-    """The file of a failure's trace, relative to the output folder."""
-    words = "-".join(each for each in (strategy, scenario, cause, invariant, identity[:8]) if each)
+def trace_name(strategy: str, invariant: str, cause: str, identity: str) -> str:
+    """The file of a failure's trace, relative to the output folder: the same one when a smaller example takes its place."""
+    words = "-".join(each for each in (strategy, cause, invariant, identity[:8]) if each)
     return "campaign/" + "".join(c if c.isalnum() or c in "-_" else "_" for c in words) + ".json"
 
 

@@ -151,3 +151,15 @@ def test_neither_the_search_nor_the_making_small_waits_for_the_other(tmp_path: P
     sit(tmp_path / "store", world, seconds=10)
     kinds = [isinstance(task, Batch) for task in world.begun]
     assert kinds == [True, False] * 5
+
+
+def test_what_an_earlier_sitting_found_stays_its_finding(tmp_path: Path) -> None:
+    document, _ = sit(tmp_path / "store", World(), seconds=1)
+    (first,) = {each["strategy"] for each in document["failures"]}
+    document, _ = sit(tmp_path / "store", World(), runs=200)
+    assert document["sittings"] == 2
+    by_a_race = {each["strategy"]: each["sitting"] for each in document["failures"] if each["cause"]}
+    assert by_a_race == {strategy: 1 if strategy == first else 2 for strategy in ASKED.strategies}
+    # Of what no race explains, each schedule is a failure of its own.
+    unexplained = [each["sitting"] for each in document["failures"] if each["strategy"] == first and not each["cause"]]
+    assert sorted(set(unexplained)) == [1, 2]

@@ -135,6 +135,23 @@ def test_a_corpus_keeps_the_smallest_trace_of_each_race_and_gets_no_second_one(s
     assert (len(kept.history), list(kept.keys)) == (len(recorded["history"]), [])
 
 
+def test_a_failure_keeps_its_one_trace_when_a_smaller_example_comes_from_another_scenario(
+    store: Store, tmp_path: Path
+) -> None:
+    first, second, _ = batches()
+    second = replace(second, plan=replace(second.plan, scenario="burst"))
+    recorded = json.loads(TRACE.read_text("utf-8"))
+    for batch, longer in ((first, recorded["history"][:1]), (second, [])):
+        store.add(0, done(batch), 1.0)
+        store.add_shrunk(replace(shrunk(batch), trace={**recorded, "history": recorded["history"] + longer}), 1.0)
+        document = document_of(store)
+        write(store, document, tmp_path, None)
+    (failure,) = document["failures"]
+    (file,) = (tmp_path / "campaign").iterdir()
+    assert failure["scenario"] == "burst"
+    assert tmp_path / failure["trace"] == file
+
+
 def test_a_second_campaign_on_an_open_store_is_refused(store: Store) -> None:
     with pytest.raises(UsageError, match="a campaign is at work on it"):
         Store(store.path)

@@ -16,7 +16,7 @@ def strategy(name: str, runs: int, failures: int = 0, **violations: int) -> dict
     return {"strategy": name, "runs": runs, "coverage": 7 * runs, "failures": failures, "violations": violations}
 
 
-def failure(strategy: str, *, new: bool) -> dict[str, Any]:
+def failure(strategy: str, *, new: bool, sitting: int = 2) -> dict[str, Any]:
     return {
         "strategy": strategy,
         "invariant": "no_loss",
@@ -25,6 +25,7 @@ def failure(strategy: str, *, new: bool) -> dict[str, Any]:
         "explanation": "m1 was accepted at 0.000 s and never handed over",
         "new": new,
         "new_race": False,
+        "sitting": sitting,
         "trace": f"campaign/{strategy}.json",
     }
 
@@ -37,6 +38,7 @@ DOCUMENT: dict[str, Any] = {
     "runs": 2_001,
     "messages": 9_000,
     "rounds": 1,
+    "sittings": 2,
     "runs_per_s": 90.5,
     "coverage": 14_007,
     "seed": 3,
@@ -55,6 +57,29 @@ def test_it_says_what_each_strategy_did_and_what_is_new(capsys: pytest.CaptureFi
     assert "1 failure of a kind that is written down: out/campaign/ has a trace of each" in lines
     assert "2 failures found and not made small yet: --resume does that" in lines
     assert lines[-1] == "2,001 runs of 9,000 messages in 1 round, 90.5 runs/s, 14,007 points covered, seed 3"
+
+
+def test_what_an_earlier_sitting_found_is_said_to_be_of_that_one_and_comes_last(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    earlier, now = failure("mine", new=True, sitting=1), failure("other", new=True)
+    command._show(CampaignResult({**DOCUMENT, "failures": [earlier, now]}, ""), Path("out"))
+    told = [line for line in capsys.readouterr().out.splitlines() if "violates" in line]
+    assert told == [
+        "NEW: other violates no_loss (expired_buffer) in ttl",
+        "found in sitting 1, not written down: mine violates no_loss (expired_buffer) in ttl",
+    ]
+
+
+@pytest.mark.parametrize("found", [[failure("mine", new=True, sitting=1)], [failure("mine", new=True)]])
+def test_a_sitting_that_found_nothing_of_its_own_and_ends_with_1_says_so(
+    found: list[dict[str, Any]], capsys: pytest.CaptureFixture[str]
+) -> None:
+    result = CampaignResult({**DOCUMENT, "failures": found}, "")
+    command._show(result, Path("out"))
+    said = "this sitting found nothing new; the exit status is 1 for what earlier ones found" in capsys.readouterr().out
+    assert said == (found[0]["sitting"] == 1)
+    assert result.exit_status == 1
 
 
 def test_it_ends_with_1_at_what_is_new_and_with_3_if_nothing_completed() -> None:
