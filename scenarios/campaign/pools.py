@@ -61,7 +61,8 @@ class Processes:
     """So many processes of this machine."""
 
     def __init__(self, count: int) -> None:
-        self.ahead = 2 * count
+        # One for whoever is done first; more would have to be waited for when the time is up.
+        self.ahead = count + 1
         self._count = count
         self._executor = self._new()
 

@@ -9,7 +9,7 @@ import pytest
 
 from engine.buffer.errors import UsageError
 from scenarios.campaign.plan import Batch, Campaign, round_of
-from scenarios.campaign.pools import do_all
+from scenarios.campaign.pools import Processes, do_all
 from scenarios.campaign.work import Done, Outcome, Task
 
 ASKED = Campaign(strategies=("lock",), scenarios=("boundary",), policies=("timed",), seed=1, round_batches=8)
@@ -74,3 +74,9 @@ def test_a_defect_of_the_program_is_not_taken_for_a_death() -> None:
 
     with pytest.raises(ZeroDivisionError):
         numbers(Failing())
+
+
+def test_one_task_at_most_is_handed_out_and_not_begun() -> None:
+    pool = Processes(3)
+    assert pool.ahead - 3 == 1
+    pool.close()
