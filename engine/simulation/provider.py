@@ -1,6 +1,7 @@
 """The users and the provider, as SimPy processes: messages are sent, and sent again where the case says so."""
 
 import json
+from bisect import insort
 from collections.abc import Callable, Generator
 from typing import Any
 
@@ -46,11 +47,14 @@ class Provider:
             agenda.env.process(self._user(sending))
         self.unsent = len(case.sendings)
         self.to_send = 0
+        #: When something will be sent, as far as it is known, in order.
+        self.upcoming_ms = sorted(sending.at_ms for sending in case.sendings)
         self.last_sent_ms = 0
 
     def _user(self, sending: Sending) -> Generator[simpy.Event, Any, None]:
         yield self._agenda.env.timeout(sending.at_ms)
         self.unsent -= 1
+        self.upcoming_ms.remove(sending.at_ms)
         self._send_at(sending, 0)
         for repeat_ms in sending.repeats_ms:
             self._send_at(sending, repeat_ms)
@@ -61,18 +65,17 @@ class Provider:
 
     def _send_at(self, sending: Sending, delay_ms: int) -> None:
         self.to_send += 1
+        due_ms = self._agenda.now_ms + delay_ms
+        insort(self.upcoming_ms, due_ms)
         self._agenda.at(
-            "provider",
-            f"provider sends {sending.label}",
-            None,
-            lambda: self._send(sending),
-            self._agenda.now_ms + delay_ms,
+            "provider", f"provider sends {sending.label}", None, lambda: self._send(sending, due_ms), due_ms
         )
 
-    def _send(self, sending: Sending) -> None:
+    def _send(self, sending: Sending, due_ms: int) -> None:
         conversation = json.dumps([sending.instance_name, sending.user_phone])
         self._agenda.touch("provider", conversation)
         self.to_send -= 1
+        self.upcoming_ms.remove(due_ms)
         self.last_sent_ms = self._agenda.now_ms
         self._calls += 1
         call_id = f"w{self._calls}"

@@ -248,15 +248,20 @@ class World:
     def _thinned_ms(self) -> int:
         """How much later a tick or a poll comes, because nothing has happened for long. 0: not at all.
 
-        While a hand-over is at work they come on time: a design may renew by them what it holds.
+        While a hand-over is at work they come on time: a design may renew by them what it holds. So they do once something
+        is sent again, and while a buffer waits for its end: who came late to these would make a sound design late.
         """
         if self.case.holds_max is not None:
             return 0  # it would depend on the order of what happens at an instant
         silent_ms = self.agenda.now_ms - self.record.news_ms
         every_ms = self.strategy.tick_ms or POLL_MS
-        if silent_ms <= min(THIN_AFTER_TICKS * every_ms, THIN_AFTER_MS) or self.agenda.at_work:
+        enough_ms = max(min(THIN_AFTER_TICKS * every_ms, THIN_AFTER_MS), self.settings.buffer_delay_ms + CALM_MS)
+        if silent_ms <= enough_ms or self.agenda.at_work:
             return 0
-        return min(60_000, silent_ms // 20)
+        late_ms = min(60_000, silent_ms // 20)
+        if not self.provider.upcoming_ms:
+            return late_ms
+        return min(late_ms, (self.provider.upcoming_ms[0] - self.agenda.now_ms) // every_ms * every_ms)
 
     def _keys_changed(self, keys: list[str]) -> None:
         if not all(self._is_shared(key) for key in keys):

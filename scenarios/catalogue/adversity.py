@@ -85,6 +85,35 @@ def _late_repeats(rng: random.Random, _strategy: str) -> Case:
     return case(sendings, processor_failures=failures, heal_ms=10_000 if failures else 0)
 
 
+def _repeats_among_faults(rng: random.Random, _strategy: str) -> Case:
+    """The provider repeats what it was answered, while functions and Redis fail: a marker without its message, or the reverse."""
+    sendings = burst(rng, [0, *(near_edge(rng) for _ in range(rng.randint(0, 1)))])
+    for index in rng.sample(range(len(sendings)), rng.randint(1, len(sendings))):
+        repeats = sorted(
+            rng.choice([0, 300, 2_000, 7_999, 8_000, 12_000, 25_000, 70_000]) for _ in range(rng.randint(1, 2))
+        )
+        sendings[index] = replace(sendings[index], repeats_ms=tuple(repeats))
+    kinds = rng.choice(
+        [
+            ("crash",),
+            ("crash",),
+            ("pause", "crash"),
+            ("reply_lost", "crash"),
+            ("request_lost", "restart"),
+            ("reply_lost", "stall"),
+        ]
+    )
+    return case(
+        sendings,
+        faults=kinds,
+        fault_budget=rng.choice([1, 2, 3]),
+        fault_rate=rng.choice([0.05, 0.1]),
+        heal_ms=rng.choice([20_000, 100_000]),
+        provider_retries=rng.randint(0, 2),
+        functions=rng.choice([2, 3]),
+    )
+
+
 def _attempts_used_up(rng: random.Random, _strategy: str) -> Case:
     """The processor fails about as often as a batch may be tried, while replies are lost and functions crash."""
     attempts = rng.choice([0, 1, 2, 2, 3])
@@ -175,6 +204,12 @@ SCENARIOS = (
         summary="the same message id again, minutes to an hour later",
         sample=_late_repeats,
         runs=80,
+    ),
+    Scenario(
+        name="repeats_among_faults",
+        summary="the same message id again, while functions crash and replies are lost",
+        sample=_repeats_among_faults,
+        runs=150,
     ),
     Scenario(
         name="attempts_used_up",

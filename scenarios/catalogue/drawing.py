@@ -54,6 +54,11 @@ def near_edge(rng: random.Random) -> int:
     return rng.randint(7_400, 8_600)
 
 
+def on_edge(rng: random.Random) -> int:
+    """The same, but a third of them stand exactly on the edge: with what is due then, or with each other."""
+    return rng.choice(EDGES_MS) if rng.random() < 1 / 3 else near_edge(rng)
+
+
 def phone(index: int) -> str:
     """The phone of one of several people."""
     return f"49151100000{index:02d}"

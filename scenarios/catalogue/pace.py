@@ -1,4 +1,4 @@
-"""How quickly and how much: a quick network, a person who does not stop writing, a flood. Nothing fails."""
+"""How quickly and how much: a quick network, a person who does not stop writing or is silent for long, a flood. Nothing fails."""
 
 import random
 
@@ -22,6 +22,19 @@ def _keeps_writing(rng: random.Random, _strategy: str) -> Case:
     return case(burst(rng, offsets), hop_ms=(1, 100), processor_ms=(500, 2_000))
 
 
+def _silence(rng: random.Random, _strategy: str) -> Case:
+    # So long that what a design remembers of a person ends meanwhile, each thing at its own time. A counter that has
+    # counted to four and begins again at one shows only if there were some batches before.
+    at_ms, offsets = 0, []
+    silent_after = rng.randint(2, 4)
+    for index in range(silent_after + rng.randint(1, 2)):
+        if index == silent_after:
+            at_ms += rng.choice([130_000, 320_000, 620_000, 930_000, 1_830_000, 3_630_000])
+        offsets += [at_ms, *(at_ms + rng.randint(0, 7_000) for _ in range(rng.randint(0, 1)))]
+        at_ms += rng.randint(12_000, 20_000)
+    return case(burst(rng, offsets), hop_ms=(1, 100), processor_ms=(500, 2_000))
+
+
 def _flood(rng: random.Random, _strategy: str) -> Case:
     # More than a buffer is thought to hold: beyond ten, twenty, fifty, a hundred.
     size = rng.choice([11, 13, 21, 25, 33, 51, 65, 101, 129])
@@ -38,6 +51,12 @@ SCENARIOS = (
         summary="a person who writes for minutes, with pauses shorter than the delay",
         sample=_keeps_writing,
         runs=30,
+    ),
+    Scenario(
+        name="silence",
+        summary="some bursts, then nothing for minutes to an hour, then the same person again",
+        sample=_silence,
+        runs=40,
     ),
     Scenario(name="flood", summary="11 to 129 messages within one window", sample=_flood, runs=50),
 )

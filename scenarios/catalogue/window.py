@@ -8,12 +8,12 @@ from importlib import resources
 from typing import Any
 
 from engine.simulation.case import Case, Sending
-from scenarios.catalogue.drawing import burst, case, near_edge, phone
+from scenarios.catalogue.drawing import burst, case, near_edge, on_edge, phone
 from scenarios.scenario import Scenario
 
 
 def _boundary(rng: random.Random, _strategy: str) -> Case:
-    later = [near_edge(rng) for _ in range(rng.randint(1, 4))]
+    later = [on_edge(rng) for _ in range(rng.randint(1, 4))]
     return case(burst(rng, [0, *later]))
 
 

@@ -1,12 +1,14 @@
 """A run that would not end is ended, says what it waited for, and is no verdict."""
 
 import gc
+from datetime import timedelta
 
 import pytest
 
 from engine.buffer import Message, Receipt, Strategy, UsageError
 from engine.exploration import RandomWalk, Scheduler, Timed
 from engine.simulation.bounds import Bounds
+from engine.simulation.process import EPOCH
 from engine.verification import Verdict, judge
 from scenarios.running import replay_case
 from tests.simulation.steering import Event, Steered, case_of, events, one, run, sending
@@ -108,6 +110,24 @@ def test_what_still_waits_at_the_settle_limit_is_a_violation_and_no_bound() -> N
     assert one(history, "waiting")["id"] == "a"
     assert 60_000 <= history[-1]["t"] - one(history, "healed")["t"] < 70_000
     assert [each.verdict for each in judge(history, only=("no_loss",)) if each.applicable] == [Verdict.VIOLATED]
+
+
+def test_who_writes_again_after_an_hour_of_silence_is_served_by_the_next_tick_though_few_came_in_between() -> None:
+    history = run(probes.Sweeps, case_of(sending(), sending(3_600_500, "b")))
+    accepted = events(history, "webhook.answered")[1]["t"]
+    ticks = [each["t"] for each in events(history, "tick.began")]
+    assert accepted <= min(at for at in ticks if at >= accepted) <= accepted + 1_100
+    assert len(ticks) < 500
+
+
+def test_a_buffer_that_waits_for_minutes_is_swept_when_it_is_due() -> None:
+    class Waits(probes.Sweeps):
+        async def tick(self) -> None:
+            if self.runtime.now() >= EPOCH + timedelta(minutes=15):
+                await super().tick()
+
+    history = run(Waits, case_of(settings={"BUFFER_DELAY_MS": 900_000, "BUFFER_TTL_SECONDS": 2_000}))
+    assert 900_000 <= one(history, "handover.effect")["t"] <= 903_000
 
 
 def test_ticks_go_on_until_one_more_tick_has_changed_no_key() -> None:

@@ -69,7 +69,9 @@ class RenameClaim(Strategy):
             if "no such key" not in str(error):
                 raise
         proposal = self.runtime.random.randbytes(8).hex()
-        batch = (await self.r.set(f"{t}/batch", proposal, nx=True, get=True) or proposal.encode()).decode()
+        # It ends by itself, long after the last try: one that was on its way for minutes may come when all is settled.
+        earlier = await self.r.set(f"{t}/batch", proposal, nx=True, get=True, ex=4_500)
+        batch = (earlier or proposal.encode()).decode()
         raw = [json.loads(each) for each in await self.r.lrange(f"{t}/work", 0, -1)]
         done = await self.r.smembers(f"{t}/done")
         unique = {each["id"]: each for each in reversed(raw) if json.dumps(each["id"]).encode() not in done}
