@@ -16,12 +16,14 @@ dedupe:NoDedupe redelivered_webhook no_duplicate
 dedupe:MarkerOfTenSeconds webhook_repeats no_duplicate
 dedupe:MarkerWithoutConversation look_alikes no_loss
 dedupe:DedupesByText same_text_twice no_loss
+dedupe:MarksAfterwards repeats_among_faults no_duplicate
 dedupe:DedupesInMemory redelivered_webhook no_duplicate
 dedupe:RefusesRepeats webhook_repeats available
 dedupe:StoresAndFallsBack boundary no_duplicate
 dedupe:DropsBlanks blank_texts no_loss
 dedupe:MarkersStay boundary no_leak
 claims:KeyWithTheFence retry no_duplicate
+claims:CountsFromOneAgain silence timely
 claims:OneKeyForAConversation next_burst no_loss
 claims:KeyOfTheMinute during_processing no_loss
 claims:FenceByOwnClock skewed_clocks no_loss

@@ -364,3 +364,14 @@ class PopsTheDue(Core):
     async def _late(self, name: bytes, score: float) -> None:
         await self.runtime.redis.zadd("due", {name: score}, nx=True)
         await self.work(name)
+
+
+class CountsFromOneAgain(Core):
+    """The fence is a counter, and ends some minutes after the last batch: then it begins again, below what was seen."""
+
+    CLAIM = changed(
+        Core.CLAIM,
+        "math.max(now, (tonumber(redis.call('HGET', KEYS[5], 'fence')) or 0) + 1)",
+        "(tonumber(redis.call('HGET', KEYS[5], 'fence')) or 0) + 1",
+    )
+    SETTLE = changed(Core.SETTLE, "redis.call('EXPIRE', KEYS[3], ARGV[4])", "redis.call('EXPIRE', KEYS[3], 300)")

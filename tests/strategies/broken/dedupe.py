@@ -42,6 +42,20 @@ class MarksFirst(Core):
         return Receipt()
 
 
+class MarksAfterwards(Core):
+    """Stores in one command and marks in the next: what falls between is stored again when it is repeated."""
+
+    ADD = changed(Core.ADD, "if redis.call('SET', KEYS[3], 1, 'NX') then", "if true then")
+
+    async def receive(self, message: Message) -> Receipt:
+        """The append, then SET NX."""
+        key = self.seen(self.name_of(message.conversation), message)
+        if not await self.runtime.redis.exists(key):
+            await self.add(message)
+            await self.runtime.redis.set(key, 1, nx=True, ex=self.marker_s)
+        return Receipt()
+
+
 class MarkerWithoutConversation(Core):
     """An id is taken for one of all conversations."""
 
