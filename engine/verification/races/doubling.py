@@ -28,7 +28,11 @@ def repeat_not_recognised(scene: Scene) -> Iterator[Found]:
     """The provider sends a message again, and it is taken for a new one."""
     for message in scene.facts.messages.values():
         if len(message.effects) > 1 and len(message.calls) > 1:
-            again = message.calls[1].sent
+            doubled = message.effects[1][0]
+            # The last of its repeats before the batch in which it is twice: an earlier one was in another batch, or known.
+            begun = max((each.sent for each in message.handovers if each.sent < doubled), default=doubled)
+            repeats = [call.sent for call in message.calls[1:]]
+            again = max((sent for sent in repeats if sent < begun), default=repeats[0])
             told = f"the provider sent {message.label} again at {scene.at(again)}, and it was taken for a new message"
             yield told, (message.first_sent, again, message.effects[-1][0]), (message.label,)
 

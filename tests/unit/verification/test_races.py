@@ -373,3 +373,15 @@ def test_what_was_done_again_was_so_without_a_key_or_under_another_one() -> None
         paper.hand_over("m1", 20_000, key=keys[1])
         (found,) = [match for match in find_races(paper.end()) if match.race == "done_but_not_known"]
         assert f"{said} it was done again" in found.explanation
+
+
+def test_of_several_repeats_the_one_before_the_second_batch_is_named() -> None:
+    paper = Paper()
+    paper.message("m1")
+    paper.message("m1", 100, attempt=2)
+    paper.hand_over("m1", 8_030)
+    paper.message("m1", 20_000, attempt=3)
+    paper.hand_over("m1", 28_030, function="f2")
+    paper.message("m1", 40_000, attempt=4)
+    (found,) = [match for match in find_races(paper.end()) if match.race == "repeat_not_recognised"]
+    assert found.explanation == "the provider sent m1 again at 20.000 s, and it was taken for a new message"
