@@ -20,6 +20,7 @@ from scenarios.key_states import signs_of
 from scenarios.told import Told
 
 _KEY_SHOWN = 48
+_ERROR_SHOWN = 240
 _EVENTS_MAX = 4
 #: Replies that show nothing of what a key holds: counts, states, and lists of them.
 _EMPTY_REPLY = re.compile(r"[\[\], ]*(?:(?:-?\d+|OK|nil|QUEUED)[\[\], ]*)*")
@@ -94,7 +95,9 @@ def _lost(facts: Facts, message: Sent, keys: Changes) -> Found | None:
             if event["event"] == "fault" and event["kind"] == "restart_data_lost":
                 return f"{began} until Redis lost its data at {facts.at(index)}", (last.begun, index)
         left = set(facts.history[-1].get("keys", ())) & set(last.keys)
-        return f"{began}, and {'stands there still' if left else 'stood there until its TTL ended'}", (last.begun,)
+        words = f"{began}, and {'stands there still' if left else 'stood there until its TTL ended'}"
+        words, events = _with_errors(facts, message, words, last.begun)
+        return words, (last.begun, *events)
     words = f"{began} until {_step(facts, last.ended)}"
     end = facts.history[last.ended]
     if end["event"] != "redis.executed" or not _EMPTY_REPLY.fullmatch(str(end["reply"])):
@@ -114,6 +117,23 @@ def _lost(facts: Facts, message: Sent, keys: Changes) -> Found | None:
     if message in handover.members:
         return f"{words}; {had} it there at {facts.at(read)}", (last.ended, read, last.begun)
     return f"{words}; {had} that key at {facts.at(read)}, before it was there", (last.ended, read, last.begun)
+
+
+def _with_errors(facts: Facts, message: Sent, words: str, since: int) -> Found:
+    """Why nobody handed it over, where what would have done it raised: a script that the server refuses, say."""
+    failed = [
+        index
+        for index in range(since, len(facts.history))
+        if facts.history[index]["event"] in ("deliver.failed", "tick.failed", "task.failed")
+    ]
+    if message.handovers or not failed:
+        return words, ()
+    first = facts.history[failed[0]]
+    what = {"deliver.failed": "delivery", "tick.failed": "tick"}.get(first["event"], "task of its own")
+    error = str(first["error"])
+    told = error if len(error) <= _ERROR_SHOWN else error[: _ERROR_SHOWN - 1] + "…"
+    again = f" (the first of {len(failed)} errors)" if len(failed) > 1 else ""
+    return f"{words}; {first['function']}'s {what} raised at {facts.at(failed[0])}{again}: {told}", (failed[0],)
 
 
 def _doubled(facts: Facts, message: Sent, keys: Changes) -> Found | None:

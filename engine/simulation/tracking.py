@@ -5,8 +5,8 @@ from typing import Any
 
 Event = dict[str, Any]
 
-#: Events that come again and again also where nothing happens.
-_ROUTINE = frozenset({"tick", "task", "cleanup", "redis", "note", "key"})
+#: Events that come again and again also where nothing happens: a delivery that gets as far as a hand-over is told by that.
+_ROUTINE = frozenset({"tick", "task", "cleanup", "redis", "note", "key", "deliver", "delivery"})
 
 
 class Stillness:

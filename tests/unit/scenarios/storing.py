@@ -108,3 +108,19 @@ class DropsAnother(ThinksOnce):
         payloads: Any = await self.runtime.redis.lrange("list-id-1", 0, -1)
         await self.runtime.hand_over([self.unpack(payload, conversation) for payload in payloads])
         await self.runtime.redis.delete("list-id-2")
+
+
+class CannotBeRead(Strategy):
+    """Stores a message; each tick sends a script that is none."""
+
+    name = "cannot_be_read"
+    tick_ms = 1_000
+
+    async def receive(self, message: Message) -> Receipt:
+        """RPUSH."""
+        await self.runtime.redis.rpush("list", message.text)
+        return Receipt()
+
+    async def tick(self) -> None:
+        """Refused by the server."""
+        await self.runtime.redis.eval("return redis.call('LRANGE', 'list', 0, -1", 0)

@@ -15,7 +15,16 @@ from scenarios.running import violations_of
 from scenarios.selection import find_strategy
 from scenarios.told import tell_in_order
 from scenarios.whereabouts import Stay, explained, stays
-from tests.unit.scenarios.storing import DropsAnother, KnowsIds, LetsItEnd, Pickles, PutsBack, Thinks, ThinksOnce
+from tests.unit.scenarios.storing import (
+    CannotBeRead,
+    DropsAnother,
+    KnowsIds,
+    LetsItEnd,
+    Pickles,
+    PutsBack,
+    Thinks,
+    ThinksOnce,
+)
 
 
 def explanation(
@@ -69,6 +78,14 @@ def test_a_message_that_was_never_stored_is_said_to_be_so() -> None:
     violation, events = explanation("naive.py:DropsWithoutTheLock", (0, 0), "no_loss")
     assert violation.explanation.endswith("never handed over: it never stood in Redis")
     assert events == ["webhook.answered", "end"]
+
+
+def test_a_message_that_stands_there_because_a_script_is_refused_is_said_to_be_so() -> None:
+    violation, events = explain(CannotBeRead, [(0, "text one")], "no_loss")
+    words, _, error = violation.explanation.partition(" errors): ResponseError: ")
+    assert "stands there still; f1's tick raised at 1.000 s (the first of " in words
+    assert "expected near" in error
+    assert events == ["RPUSH", "webhook.answered", "tick.failed"]
 
 
 def test_a_message_for_which_nobody_comes_is_said_to_stand_there_still() -> None:
