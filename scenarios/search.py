@@ -41,13 +41,13 @@ def run_slice(
             continue
         count_run(tally, start + tally.runs, case, run, plan.policy)
         tally.instants.update(event["t"] for event in run.history)
+        if tally.cut:
+            break
     return tally, walk
 
 
 class Search:
     """The search of one plan: its cases one after the other, as far as the runs and the time go."""
-
-    cut = False
 
     def __init__(self, plan: Plan, runs: int, deadline: float | None = None) -> None:
         self._plan = plan
@@ -80,7 +80,12 @@ class Search:
             self._finished.append(self._walk)
             self._walk = None
             self._case += 1
-        return True
+        return not self.cut
+
+    @property
+    def cut(self) -> bool:
+        """Whether the plan is given up, because its runs hit a bound."""
+        return self._tally.cut
 
     def tally(self) -> Tally:
         """All counts so far, with what they prove."""

@@ -62,3 +62,10 @@ def test_a_search_whose_runs_all_hang_does_not_say_that_there_is_no_violation() 
     assert {row["proof"].rpartition(", ")[2] for row in document["rows"]} == {"nothing decided"}
     ((_strategy, _scenario, said),) = proofs_of(document)
     assert said.endswith("stopped, not exhausted, nothing decided")
+
+
+@pytest.mark.parametrize("explore", ["dpor", "exhaustive"])
+def test_a_search_is_given_up_after_two_runs_that_hang(explore: str) -> None:
+    document = searched("tests/strategies/broken/naive.py:Spins", "small_boundary", explore)
+    assert document["rows"][0]["runs"] == 2
+    assert document["rows"][0]["exhausted"] is False

@@ -85,7 +85,7 @@ def test_a_message_that_stands_there_because_a_script_is_refused_is_said_to_be_s
     words, _, error = violation.explanation.partition(" errors): ResponseError: ")
     assert "stands there still; f1's tick raised at 1.000 s (the first of " in words
     assert "expected near" in error
-    assert events == ["RPUSH", "webhook.answered", "tick.failed"]
+    assert events == ["RPUSH", "tick.failed"]
 
 
 def test_a_message_for_which_nobody_comes_is_said_to_stand_there_still() -> None:
