@@ -79,7 +79,8 @@ def _written(event: Event, name: str, args: list[str], labels: Labels) -> str:
         return f"{summary_of(args[3], labels.of_id)} for {args[2]} {unit}"
     what = summary_of(" ".join(args[2:]), labels.of_id)
     if name in ("EVAL", "EVALSHA"):
-        what = f"{labels.keys[event['writes'][0]]} {what if what.startswith('{') else ''}".strip()
+        keys = ", ".join(labels.keys[key] for key in event["writes"])
+        what = f"{what} in {keys}" if what.startswith("{") else keys
     return f"{what} → {reply}" if reply not in ("OK", "1", what) else what
 
 

@@ -9,6 +9,7 @@ import pytest
 from reports.diagram import diagram_of, in_order_except, svg, text
 from reports.diagram.model import PROCESSOR, REDIS, USERS
 from reports.diagram.svg import STYLE
+from reports.diagram.words import Labels, command_words
 from tests.unit.reports.histories import KEY, LATE_ADD, LOSS, MARK, READ, executed
 
 HOSTILE = "</text><script>alert('\"&')</script>\n\x00🤖\ud800"
@@ -65,6 +66,18 @@ def test_the_conflicting_steps_are_numbered_in_their_order() -> None:
 def test_a_conflicting_step_that_is_no_row_otherwise_is_one() -> None:
     rows = diagram_of(LOSS, events=[1]).rows
     assert (rows[0].at, rows[0].lane, rows[0].words, rows[0].mark) == (1, USERS, "m1 is sent", 1)
+
+
+def test_a_script_shows_its_messages_and_every_key_that_it_wrote() -> None:
+    wrote = {
+        "args": ["EVAL", "add", "2", "seq:a", "list:a", '["id-1"]'],
+        "reply": "1",
+        "reads": [],
+        "writes": ["seq:a", "list:a"],
+    }
+    sent = {"event": "webhook.sent", "call": "w1", "conversation": ["bot", "a"], "id": "id-1", "label": "m1"}
+    labels = Labels([sent, {"event": "redis.executed", **wrote}])
+    assert command_words(wrote, labels)[:2] == ("EVAL add", "← {m1} in seq, list")
 
 
 def test_folding_keeps_the_marked_rows_and_counts_the_others() -> None:
