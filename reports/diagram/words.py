@@ -65,7 +65,8 @@ def command_words(event: Event, labels: Labels) -> tuple[str, str, Weight]:
         return told, f"→ {summary_of(reply, labels.of_id)}", Weight.MINOR
     if not event["writes"]:
         return told, f"→ {summary_of(reply, labels.of_id)}", Weight.READ
-    return told, f"← {_written(event, name, args, labels)}", Weight.WRITE
+    written = _written(event, name, args, labels)
+    return told, written if written.startswith("→") else f"← {written}", Weight.WRITE
 
 
 def _written(event: Event, name: str, args: list[str], labels: Labels) -> str:
@@ -81,7 +82,7 @@ def _written(event: Event, name: str, args: list[str], labels: Labels) -> str:
     if name in ("EVAL", "EVALSHA"):
         keys = ", ".join(labels.keys[key] for key in event["writes"])
         what = f"{what} in {keys}" if what.startswith("{") else keys
-    return f"{what} → {reply}" if reply not in ("OK", "1", what) else what
+    return f"{what} → {reply}".lstrip() if reply not in ("OK", "1", what) else what
 
 
 def printable(words: str) -> str:
