@@ -5,8 +5,11 @@ from typing import Any
 
 Event = dict[str, Any]
 
-#: Events that come again and again also where nothing happens: a delivery that gets as far as a hand-over is told by that.
-_ROUTINE = frozenset({"tick", "task", "cleanup", "redis", "note", "key", "deliver", "delivery"})
+#: Events that come again and again also where nothing happens.
+_ROUTINE = frozenset({"tick", "task", "cleanup", "redis", "note", "key"})
+#: Those of a delivery: one that achieves something is told by its hand-over. So many without anything else are no news.
+_DELIVERING = frozenset({"deliver", "delivery"})
+_DELIVERING_MAX = 100
 
 
 class Stillness:
@@ -48,6 +51,8 @@ class Recorder:
         self._settled: set[tuple[str, str, str]] = set()
         self.waiting: dict[tuple[str, str, str], None] = {}
         self.news_ms = 0  # when anything but routine happened last
+        self.progress_ms = 0  # the same without deliveries that go on and on
+        self._delivering = 0
         self.faults = 0
         self.doubled = 0  # effects in which nothing was new
         self.stillness = Stillness(now_ms if by_instant else None)
@@ -60,6 +65,9 @@ class Recorder:
         # Once every accepted message is settled, handing it over again is no news: a design may do so for ever.
         if kind not in _ROUTINE and (self.waiting or kind != "handover"):
             self.news_ms = now_ms
+            self._delivering = self._delivering + 1 if kind in _DELIVERING else 0
+            if self._delivering <= _DELIVERING_MAX:
+                self.progress_ms = now_ms
             self.faults += event == "fault"
         if event not in _COUNTED:
             return

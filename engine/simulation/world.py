@@ -5,6 +5,7 @@ A run is a pure function of (code, case, strategy, choices).
 
 import asyncio
 import sys
+from collections.abc import Iterable
 from functools import partial
 
 from engine.buffer.scripts import Script
@@ -24,14 +25,11 @@ from engine.simulation.processor import Processor
 from engine.simulation.provider import Provider
 from engine.simulation.server import RedisServer, ServerPool
 from engine.simulation.setting import settings_of
+from engine.simulation.thinning import Thinning
 from engine.simulation.tracking import Event, Recorder
 
 __all__ = ["World", "settings_of"]
 
-#: After so many ticks, or this long, without news, ticks come more and more rarely: later by a twentieth of the silence.
-THIN_AFTER_TICKS = 100
-THIN_AFTER_MS = 200_000
-POLL_MS = 1_000
 #: A design whose every tick or poll writes something is done when there was no news for so long, or for so many ticks.
 CALM_MS = 60_000
 CALM_TICKS = 5
@@ -146,6 +144,19 @@ class World:
             timeout_ms=self.settings.webhook_timeout_seconds * 1000,
             repeat_horizon_ms=self.settings.repeat_horizon_seconds * 1000,
         )
+        self.thinning = Thinning(
+            agenda,
+            record,
+            self.provider.upcoming_ms,
+            self._ends_ms,
+            tick_ms=self.strategy.tick_ms,
+            delay_ms=self.settings.buffer_delay_ms,
+        )
+
+    def _ends_ms(self, keys: Iterable[str]) -> list[int]:
+        """When the TTLs of these keys end, of those that have one."""
+        there = self.server.keys()
+        return [end for key in keys if (end := there.get(key, ("", None))[1]) is not None]
 
     def _record_start(self) -> None:
         case = self.case
@@ -238,32 +249,16 @@ class World:
             self.agenda.cancel(step)
             return False
         process.steps.pop(step, None)
-        if step.thins and not step.held and (late_ms := self._thinned_ms()):
+        # Not in a coarse run: there it would depend on the order of what happens at an instant.
+        if step.thins and not step.held and self.case.holds_max is None and (late_ms := self.thinning.late_ms()):
             step.held = True
             process.steps[step] = None
             self.agenda.postpone(step, late_ms)
             return False
         return not self.functions.strike(process, step)
 
-    def _thinned_ms(self) -> int:
-        """How much later a tick or a poll comes, because nothing has happened for long. 0: not at all.
-
-        While a hand-over is at work they come on time: a design may renew by them what it holds. So they do once something
-        is sent again, and while a buffer waits for its end: who came late to these would make a sound design late.
-        """
-        if self.case.holds_max is not None:
-            return 0  # it would depend on the order of what happens at an instant
-        silent_ms = self.agenda.now_ms - self.record.news_ms
-        every_ms = self.strategy.tick_ms or POLL_MS
-        enough_ms = max(min(THIN_AFTER_TICKS * every_ms, THIN_AFTER_MS), self.settings.buffer_delay_ms + CALM_MS)
-        if silent_ms <= enough_ms or self.agenda.at_work:
-            return 0
-        late_ms = min(60_000, silent_ms // 20)
-        if not self.provider.upcoming_ms:
-            return late_ms
-        return min(late_ms, (self.provider.upcoming_ms[0] - self.agenda.now_ms) // every_ms * every_ms)
-
     def _keys_changed(self, keys: list[str]) -> None:
+        self.thinning.note_written(keys)
         if not all(self._is_shared(key) for key in keys):
             self.record.stillness.disturb()
 

@@ -2,6 +2,7 @@
 
 import gc
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
@@ -128,6 +129,32 @@ def test_a_buffer_that_waits_for_minutes_is_swept_when_it_is_due() -> None:
 
     history = run(Waits, case_of(settings={"BUFFER_DELAY_MS": 900_000, "BUFFER_TTL_SECONDS": 2_000}))
     assert 900_000 <= one(history, "handover.effect")["t"] <= 903_000
+
+
+@pytest.mark.parametrize("by", ["key", "score"])
+def test_what_a_zombie_renews_does_not_end_because_its_renewals_became_rare(by: str) -> None:
+    class Zombie(probes.Sweeps):
+        async def tick(self) -> None:
+            redis, now_s = self.runtime.redis, self.runtime.now().timestamp()
+            taken: Any = await redis.set("lock", 1, nx=True, px=15_000) if by == "key" else None
+            if by == "score" and float(await redis.zscore("leases", "lock") or 0) < now_s:
+                taken = await redis.zadd("leases", {"lock": now_s + 15})
+            if not taken:
+                return
+            if await redis.incr("claims") > 1:
+                await super().tick()
+            else:  # its work has failed, and nobody stops what renews the lock
+                self.runtime.start(self.renew())
+
+        async def renew(self) -> None:
+            while True:
+                await self.runtime.sleep(4)
+                await self.runtime.redis.pexpire("lock", 15_000)
+                await self.runtime.redis.zadd("leases", {"lock": self.runtime.now().timestamp() + 15})
+
+    history = run(Zombie, case_of(functions=2))
+    assert events(history, "handover.sent") == []
+    assert history[-1]["reason"] == "settle_limit"
 
 
 def test_ticks_go_on_until_one_more_tick_has_changed_no_key() -> None:
