@@ -1,7 +1,7 @@
 """`timely`: a message has its effect in bounded time."""
 
 from engine.verification.facts import Facts
-from engine.verification.records import Sent, seconds
+from engine.verification.records import HandOver, Sent, seconds
 from engine.verification.verdict import Finding, Violation
 
 NAME = "timely"
@@ -28,7 +28,8 @@ def deadline_ms(facts: Facts, accepted_ms: int) -> int:
 
     So delay + 2 × (tick + HOPS × longest hop + longest processor time) + the design's own waits. Generous (a design with
     fewer hops has less to wait for), yet far below a lease that runs out or a limit that is hit. Where functions are retired
-    before they have lived for a tick, a tick is the first that one of them lives for.
+    before they have lived for a tick, a tick is the first that one of them lives for. One that is retired in the middle of
+    something leaves a claim behind, as one that crashes does: see `_interrupted_ms`.
     """
     at_ms = accepted_ms + facts.delay_ms
     step_ms: int = HOPS * facts.start["hop_ms"][1] + facts.start["processor_ms"][1]
@@ -49,6 +50,7 @@ def _ticked_ms(facts: Facts, from_ms: int) -> int:
 def judge(facts: Facts) -> Finding:
     """Without faults: by `deadline_ms` of the acceptance. With faults: within the settle limit after healing.
 
+    So it is from the moment on at which the platform stopped a function in the middle of something.
     A message accepted after healing has the settle limit from its acceptance. A message without an effect is late once
     its time is over, or the run is; one that was dead-lettered is not late.
     """
@@ -66,10 +68,43 @@ def _deadline_ms(facts: Facts, accepted_ms: int) -> int:
     return max(accepted_ms, facts.ms(facts.healed)) + int(facts.start["settle_limit_s"] * 1000)
 
 
+def _interrupted_ms(facts: Facts, message: Sent, until_ms: int) -> int | None:
+    """When a function was stopped that had a hand-over of this conversation, or a command, under way; None: none was by then.
+
+    What it had claimed has to run out first, and how long that may take is the design's own affair.
+    """
+    handovers = facts.talk(message.conversation).handovers
+    under_way: dict[str, set[int]] = {}
+    for index, event in enumerate(facts.history):
+        kind = event["event"]
+        if event["t"] > until_ms:
+            return None
+        if kind == "redis.sent":
+            under_way.setdefault(event["function"], set()).add(event["command"])
+        elif kind in ("redis.replied", "redis.failed"):
+            under_way.get(event["function"], set()).discard(event["command"])
+        elif kind == "function.stopped":
+            name = event["function"]
+            handing = any(
+                each.function == name and each.sent < index and not _is_over(each, index) for each in handovers
+            )
+            if handing or under_way.get(name):
+                return int(event["t"])
+    return None
+
+
+def _is_over(handover: HandOver, index: int) -> bool:
+    return any(end is not None and end < index for end in (handover.confirmed, handover.failed))
+
+
 def _violation(facts: Facts, message: Sent) -> Violation | None:
     accepted, effect = message.accepted, message.first_effect
     assert accepted is not None
     deadline = _deadline_ms(facts, facts.ms(accepted))
+    if not facts.faults and (effect is None or facts.ms(effect) > deadline):
+        interrupted_ms = _interrupted_ms(facts, message, deadline)
+        if interrupted_ms is not None:
+            deadline = interrupted_ms + int(facts.start["settle_limit_s"] * 1000)
     told = f"{message.label} was accepted at {facts.at(accepted)} and "
     if effect is not None:
         if facts.ms(effect) <= deadline:

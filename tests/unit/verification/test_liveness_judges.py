@@ -139,6 +139,29 @@ def test_a_tick_is_waited_for_until_a_function_lives_for_one(lives_until: int, d
     assert judged(paper.end(), "timely").verdict is verdict
 
 
+@pytest.mark.parametrize(
+    ("stopped_at", "done", "verdict"),
+    [(8_500, 1_808_500, H), (8_500, 1_808_501, V), (9_500, 1_808_500, V)],
+)
+def test_what_a_retired_function_was_handing_over_may_have_to_wait_for_its_claim_to_end(
+    stopped_at: int, done: int, verdict: Verdict
+) -> None:
+    paper = one_message(hop_ms=[0, 100], processor_ms=[0, 5_000], tick_ms=1_000)
+    paper.message("m2", 9_000)
+    paper.hand_over("m1", 8_010, 9_000)  # known to f1 at 9.001 s, if it lives until then
+    paper.event(stopped_at, "function.stopped", function="f1", reason="retired")
+    paper.hand_over("m2", done - 1_000, done, function="f2")
+    assert judged(paper.end(), "timely").verdict is verdict
+
+
+def test_a_retired_function_with_a_command_under_way_may_have_claimed_something() -> None:
+    paper = one_message(hop_ms=[0, 100], processor_ms=[0, 5_000], tick_ms=1_000)
+    paper.event(8_005, "redis.sent", command=900, function="f1", args=["EVAL", "claim"])
+    paper.event(8_008, "function.stopped", function="f1", reason="retired")
+    paper.hand_over("m1", 200_000, 201_000, function="f2")
+    assert judged(paper.end(), "timely").verdict is H
+
+
 def test_a_deadline_that_is_over_is_missed_also_in_a_run_cut_short() -> None:
     paper = one_message()
     assert judged(paper.end(60_000, completed=False), "timely").verdict is U
