@@ -1,6 +1,7 @@
 """How quickly and how much: a quick network, a person who does not stop writing or is silent for long, a flood. Nothing fails."""
 
 import random
+from dataclasses import replace
 
 from engine.simulation.case import Case
 from scenarios.catalogue.drawing import burst, case, near_edge, phone
@@ -22,16 +23,19 @@ def _keeps_writing(rng: random.Random, _strategy: str) -> Case:
     return case(burst(rng, offsets), hop_ms=(1, 100), processor_ms=(500, 2_000))
 
 
+#: Lifetimes that a key is given by habit, and those that follow from the time within which the provider repeats.
+_LIFETIMES_S = (60, 120, 300, 600, 900, 1_800, 3_600, 4_200, 7_200)
+
+
 def _silence(rng: random.Random, _strategy: str) -> Case:
-    # So long that what a design remembers of a person ends meanwhile, each thing at its own time. A counter that has
-    # counted to four and begins again at one shows only if there were some batches before.
+    # Who writes again as what a design remembers of them ends: each thing has its own lifetime, set with the last burst or
+    # its answer. A counter that has counted to four and begins again at one shows only if there were some bursts before.
     at_ms, offsets = 0, []
-    silent_after = rng.randint(2, 4)
-    for index in range(silent_after + rng.randint(1, 2)):
-        if index == silent_after:
-            at_ms += rng.choice([130_000, 320_000, 620_000, 930_000, 1_830_000, 3_630_000])
+    for _ in range(rng.randint(2, 4)):
         offsets += [at_ms, *(at_ms + rng.randint(0, 7_000) for _ in range(rng.randint(0, 1)))]
         at_ms += rng.randint(12_000, 20_000)
+    for lifetime_s in rng.sample(_LIFETIMES_S, rng.randint(2, 3)):
+        offsets.append(max(offsets) + 1_000 * lifetime_s + rng.randint(-9_000, 14_000))
     return case(burst(rng, offsets), hop_ms=(1, 100), processor_ms=(500, 2_000))
 
 
@@ -41,6 +45,8 @@ def _flood(rng: random.Random, _strategy: str) -> Case:
     sendings = burst(rng, [0, *(rng.randint(0, 7_000) for _ in range(size - 1))])
     if rng.random() < 0.3:
         sendings += burst(rng, [rng.randint(0, 7_000)], first=len(sendings) + 1, user_phone=phone(2))
+    if rng.random() < 0.3:  # who remembers some of the last ids has forgotten the first
+        sendings[0] = replace(sendings[0], repeats_ms=(rng.choice([7_000, 12_000, 30_000]),))
     return case(sendings, hop_ms=(1, 50), processor_ms=(500, 1_000))
 
 
@@ -54,9 +60,9 @@ SCENARIOS = (
     ),
     Scenario(
         name="silence",
-        summary="some bursts, then nothing for minutes to an hour, then the same person again",
+        summary="some bursts, then nothing for minutes to hours, then the same person again",
         sample=_silence,
-        runs=40,
+        runs=80,
     ),
     Scenario(name="flood", summary="11 to 129 messages within one window", sample=_flood, runs=50),
 )

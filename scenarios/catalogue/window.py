@@ -35,6 +35,15 @@ def _during_processing(rng: random.Random, _strategy: str) -> Case:
     return case(burst(rng, [0, *later]), processor_ms=(work_ms // 2, work_ms))
 
 
+def _as_it_is_settled(rng: random.Random, _strategy: str) -> Case:
+    # The work takes a known time, so that a message can arrive at the very instant at which it is over: between the look
+    # at what is left and the command that goes by it. A design that ticks begins at the end of the window or a tick later.
+    work_ms = rng.choice([1_000, 2_000, 5_000])
+    over_ms = 8_000 + work_ms
+    later = [over_ms + rng.choice([0, 0, 0, 1, 1_000, rng.randint(-3, 1_500)]) for _ in range(rng.randint(1, 3))]
+    return case(burst(rng, [0, *later]), hop_ms=(1, 100), processor_ms=(work_ms, work_ms))
+
+
 def _slow_holder(rng: random.Random, _strategy: str) -> Case:
     later = [rng.choice([0, rng.randint(0, 3_000), near_edge(rng)]) for _ in range(rng.randint(1, 3))]
     return case(burst(rng, [0, *later]), hop_ms=(1, rng.choice([2_600, 4_000])))
@@ -141,6 +150,12 @@ SCENARIOS = (
         summary="messages that arrive while the processor works",
         sample=_during_processing,
         main=True,
+        runs=100,
+    ),
+    Scenario(
+        name="as_it_is_settled",
+        summary="messages at the very instant at which the processor is done",
+        sample=_as_it_is_settled,
         runs=100,
     ),
     Scenario(
