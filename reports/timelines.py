@@ -10,7 +10,8 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescap
 from markupsafe import Markup
 
 from reports.diagram import Diagram, diagram_of, in_order_except, svg
-from reports.diagram.words import Labels, summary_of
+from reports.diagram.words import summary_of
+from reports.labels import Labels
 
 _LANES = {"users": "users", "redis": "Redis", "processor": "processor"}
 
@@ -43,7 +44,7 @@ def page(trace: Mapping[str, Any], *, replay: str = "") -> str:
             "key": change["key"],
             "name": labels.keys[change["key"]],
             "value": change["value"],
-            "short": summary_of(change["value"], labels.of_id) if change["value"] is not None else "",
+            "short": summary_of(change["value"], labels, change["key"]) if change["value"] is not None else "",
             "ends": change["ends_ms"],
         }
         for change in trace["keys"]

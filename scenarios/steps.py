@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from reports.key_names import KeyNames
+from reports.labels import Labels
 
 Event = dict[str, Any]
 
@@ -53,9 +53,9 @@ class Steps:
 
     def __init__(self, history: Sequence[Event]) -> None:
         self._history = history
-        self.keys = KeyNames(history)
+        self._messages = Labels(history)
+        self.keys = self._messages.keys
         self._labels = {e["call"]: str(e["label"]) for e in history if e["event"] == "webhook.sent"}
-        self._ids = {e["id"]: str(e["label"]) for e in history if e["event"] == "webhook.sent"}
         self._sent = {e["command"]: i for i, e in enumerate(history) if e["event"] == "redis.sent"}
 
     def named(self, key: str, index: int, *, sent_now: bool = False, held: bool = False) -> NamedStep:
@@ -99,7 +99,7 @@ class Steps:
         """A hand-over by the messages that it carries."""
         for event in self._history:
             if event["event"] == "handover.sent" and event["call"] == call:
-                labels = [self._ids.get(message["id"], str(message["id"])) for message in event["messages"]]
+                labels = [self._messages.message(event, message) for message in event["messages"]]
                 return _listed(labels) or "an empty batch"
         return "a batch"
 

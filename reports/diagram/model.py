@@ -8,7 +8,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from reports.diagram.words import SAID, SAID_IF_MARKED, WEIGHTS, Labels, Weight, command_words
+from reports.diagram.words import SAID, SAID_IF_MARKED, WEIGHTS, Weight, command_words
+from reports.labels import Labels
 
 Event = Mapping[str, Any]
 

@@ -2,11 +2,11 @@
 
 import json
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from enum import IntEnum
 from typing import Any
 
-from reports.key_names import KeyNames
+from reports.labels import Labels
 
 Event = Mapping[str, Any]
 
@@ -22,33 +22,6 @@ class Weight(IntEnum):
     MINOR = 4
 
 
-class Labels:
-    """Messages by their labels, and calls by theirs."""
-
-    def __init__(self, history: Sequence[Event]) -> None:
-        self.keys = KeyNames(history)
-        sent = [event for event in history if event["event"] == "webhook.sent"]
-        first: dict[tuple[str, ...], str] = {}
-        self.of_call: dict[str, str] = {}
-        #: Calls that send once more what went by another label, and that label.
-        self.again: dict[str, str] = {}
-        for event in sent:
-            label = str(event.get("label", event["id"]))
-            known_as = first.setdefault((*event["conversation"], event["id"]), label)
-            self.of_call[event["call"]] = label
-            if known_as != label:
-                self.again[event["call"]] = known_as
-        self.of_id = {message_id: label for (*_, message_id), label in first.items()}
-
-    def call(self, event: Event) -> str:
-        """The message of a webhook call."""
-        return self.of_call.get(event["call"], str(event["call"]))
-
-    def listed(self, event: Event) -> str:
-        """The messages of a batch."""
-        return ", ".join(self.of_id.get(message["id"], str(message["id"])) for message in event["messages"])
-
-
 def command_words(event: Event, labels: Labels) -> tuple[str, str, Weight]:
     """A command, what it read (→) or wrote (←), and how much that matters."""
     args = [str(arg) for arg in event["args"]]
@@ -58,27 +31,30 @@ def command_words(event: Event, labels: Labels) -> tuple[str, str, Weight]:
         told = f"{name} {args[1]}" if len(args) > 1 else name
     else:
         told = f"{name} {labels.keys[args[1]]}" if len(args) > 1 else name
-    reply = str(event["reply"])
+    reply = summary_of(str(event["reply"]), labels, _beside(event))
     if event.get("error"):
         return told, f"error: {event['error']}", Weight.READ
     if name == "PING" or not (event["writes"] or event["reads"]):
-        return told, f"→ {summary_of(reply, labels.of_id)}", Weight.MINOR
+        return told, f"→ {reply}", Weight.MINOR
     if not event["writes"]:
-        return told, f"→ {summary_of(reply, labels.of_id)}", Weight.READ
-    written = _written(event, name, args, labels)
+        return told, f"→ {reply}", Weight.READ
+    written = _written(event, name, args, reply, labels)
     return told, written if written.startswith("→") else f"← {written}", Weight.WRITE
 
 
-def _written(event: Event, name: str, args: list[str], labels: Labels) -> str:
-    reply = summary_of(str(event["reply"]), labels.of_id)
+def _beside(event: Event) -> str:
+    return " ".join(map(str, (*event["args"], *event["reads"], *event["writes"])))
+
+
+def _written(event: Event, name: str, args: list[str], reply: str, labels: Labels) -> str:
     if name in ("DEL", "UNLINK"):
         return "deleted"
     if name == "EXEC":
         return ", ".join(labels.keys[key] for key in event["writes"])
     if name in ("SETEX", "PSETEX") and len(args) > 3:
         unit = "s" if name == "SETEX" else "ms"
-        return f"{summary_of(args[3], labels.of_id)} for {args[2]} {unit}"
-    what = summary_of(" ".join(args[2:]), labels.of_id)
+        return f"{summary_of(args[3], labels, _beside(event))} for {args[2]} {unit}"
+    what = summary_of(" ".join(args[2:]), labels, _beside(event))
     if name in ("EVAL", "EVALSHA"):
         keys = ", ".join(labels.keys[key] for key in event["writes"])
         what = f"{what} in {keys}" if what.startswith("{") else keys
@@ -90,9 +66,12 @@ def printable(words: str) -> str:
     return "".join(c if c.isprintable() else " " if c.isspace() else f"\\x{ord(c):02x}" for c in words)
 
 
-def summary_of(value: str, labels: Mapping[str, str]) -> str:
-    """A value in few words: the messages in it, by their labels, and whether it is marked processed; a status, a due time."""
-    found = [label for message_id, label in labels.items() if message_id and f'"{message_id}"' in value]
+def summary_of(value: str, labels: Labels, beside: str = "") -> str:
+    """A value in few words: the messages in it, by their labels, and whether it is marked processed; a status, a due time.
+
+    `beside` is what else is known of it, which says whose message it is where an id alone does not.
+    """
+    found = labels.within(value, beside)
     if found:
         processed = ", processed" if re.search(r'"processed"\s*:\s*true', value) else ""
         return "{" + ", ".join(found) + processed + "}"
@@ -142,7 +121,7 @@ SAID: Mapping[str, Callable[[Event, Labels], str]] = {
     "tick.failed": lambda e, labels: f"✗ tick: {e['error']}",
     "key.expired": lambda e, labels: f"{labels.keys[e['key']]} expires",
     "key.evicted": lambda e, labels: f"{labels.keys[e['key']]} evicted",
-    "waiting": lambda e, labels: f"{labels.of_id.get(e['id'], e['id'])} unanswered",
+    "waiting": lambda e, labels: f"{labels.message(e, e)} unanswered",
 }
 #: What is worth a row only where it is one of the conflicting steps.
 SAID_IF_MARKED: Mapping[str, Callable[[Event, Labels], str]] = {

@@ -27,8 +27,8 @@ MAY_IMPORT: dict[str, frozenset[str]] = {
             "engine.simulation.*",
             "engine.exploration.*",
             "engine.verification.*",
-            # A clause and a picture call a key by one name.
-            "reports.key_names",
+            # A clause and a picture call a message, and a key, by one name.
+            "reports.labels",
         }
     ),
     "reports": frozenset(),

@@ -9,7 +9,9 @@ import pytest
 from reports.diagram import diagram_of, in_order_except, svg, text
 from reports.diagram.model import PROCESSOR, REDIS, USERS
 from reports.diagram.svg import STYLE
-from reports.diagram.words import Labels, command_words
+from reports.diagram.words import SAID, command_words
+from reports.labels import Labels
+from scenarios.steps import Steps
 from tests.unit.reports.histories import KEY, LATE_ADD, LOSS, MARK, READ, executed
 
 HOSTILE = "</text><script>alert('\"&')</script>\n\x00🤖\ud800"
@@ -78,6 +80,58 @@ def test_a_script_shows_its_messages_and_every_key_that_it_wrote() -> None:
     sent = {"event": "webhook.sent", "call": "w1", "conversation": ["bot", "a"], "id": "id-1", "label": "m1"}
     labels = Labels([sent, {"event": "redis.executed", **wrote}])
     assert command_words(wrote, labels)[:2] == ("EVAL add", "← {m1} in seq, list")
+
+
+#: Two conversations, each with a message of the same id.
+ONE, OTHER = ["bot", "4911"], ["shop", "4922"]
+SAME_ID = [
+    {
+        "t": 0,
+        "event": "webhook.sent",
+        "call": f"w{n}",
+        "conversation": who,
+        "id": "id-1",
+        "text": text,
+        "label": f"m{n}",
+    }
+    for n, who, text in ((1, ONE, "text 1"), (2, OTHER, "text 2"))
+]
+
+
+def in_words(event: dict[str, Any]) -> str:
+    return SAID[event["event"]](event, Labels([*SAME_ID, event]))
+
+
+def test_messages_of_two_conversations_with_the_same_id_have_their_own_labels() -> None:
+    batch = [{"id": "id-1", "text": "text 2", "data": None}]
+    for who, label in ((ONE, "m1"), (OTHER, "m2")):
+        about: dict[str, Any] = {"conversation": who, "messages": batch, "call": "h1"}
+        assert in_words({"event": "handover.effect", **about}) == f"EFFECT {label}"
+        assert in_words({"event": "dead_letter", **about}) == f"dead letter: {label}"
+        assert in_words({"event": "waiting", "conversation": who, "id": "id-1"}) == f"{label} unanswered"
+        history = [*SAME_ID, {"t": 1, "event": "handover.sent", "function": "f1", **about}]
+        assert Steps(history).batch_of("h1") == label
+    foreign = {"event": "handover.effect", "conversation": ["bot", "4933"]}
+    assert in_words({**foreign, "messages": batch}) == "EFFECT m2", "its text says which"
+    assert in_words({**foreign, "messages": [{"id": "id-1", "text": "?"}]}) == "EFFECT m1 or m2"
+
+
+@pytest.mark.parametrize(
+    ("args", "reply", "shown"),
+    [
+        (["GET", "buffer"], '["id-1", "text 1"]', "→ {m1}"),
+        (["GET", "buffer"], '[["id-1", "text 1"], ["id-1", "text 2"]]', "→ {m1, m2}"),
+        (["GET", "buffer:shop:4922"], '["id-1"]', "→ {m2}"),
+        (["GET", "buffer:shopping:4922"], '["id-1"]', "→ {m1 or m2}"),
+        (["GET", "buffer"], '["id-1", "text 10"]', "→ {m1 or m2}"),
+        (["GET", "buffer"], '["id-1", "the same as text 1, text 2"]', "→ {m1 or m2}"),
+    ],
+)
+def test_which_message_of_an_id_a_command_is_about_is_said_as_far_as_it_is_known(
+    args: list[str], reply: str, shown: str
+) -> None:
+    read = {"event": "redis.executed", "args": args, "reply": reply, "reads": args[1:], "writes": []}
+    assert command_words(read, Labels([*SAME_ID, read]))[1] == shown
 
 
 def test_folding_keeps_the_marked_rows_and_counts_the_others() -> None:

@@ -6,6 +6,7 @@ import pytest
 
 from reports.diagram.text import ROWS
 from reports.diagram.words import summary_of
+from reports.labels import Labels
 from reports.timeline import timeline
 from tests.unit.reports.histories import KEY, LATE_ADD, LOSS, MARK, READ, executed
 
@@ -109,7 +110,7 @@ def test_an_empty_history_is_a_head_alone() -> None:
 
 
 def test_a_value_without_messages_is_cut() -> None:
-    assert summary_of("x" * 99, {}) == "x" * 39 + "…"
+    assert summary_of("x" * 99, Labels([])) == "x" * 39 + "…"
 
 
 def test_the_line_that_replays_can_be_pasted_whatever_the_folder_is_called() -> None:
