@@ -19,6 +19,7 @@ from engine.buffer.strategy import Strategy
 from engine.exploration.shrinking import Budget, BudgetSpent, minimise_list, simplest_number
 from engine.exploration.sparse import Sparse
 from engine.simulation.case import Case, Sending
+from engine.simulation.setting import settings_of
 from engine.verification import Violation
 from scenarios.running import Run, same_violation
 from scenarios.told import Told, is_duration, kind_of, replayed, tell, tell_in_order
@@ -116,6 +117,8 @@ class _Search:
         self._budget = Budget(0)
         self._refused: set[str] = set()
         self._drawn = 0
+        self._horizon_ms = settings_of(strategy, best.case.settings).repeat_horizon_seconds * 1000
+        self._late = _late(best.case, self._horizon_ms)
         self._deviations: Deviations = (best.told.numbers, best.told.delays)
 
     def go(self, budget: Budget, enough: int) -> None:
@@ -144,7 +147,8 @@ class _Search:
     def _try(self, case: Case, deviations: Deviations, *, stepped: bool | None = None) -> bool:
         stepped = self.best.stepped if stepped is None else stepped
         key = json.dumps([case.to_json(), *deviations, stepped], sort_keys=True)
-        if key in self._refused:
+        # No design owes anything to a repeat beyond the horizon: a run with one that it did not have shows nothing.
+        if key in self._refused or not _late(case, self._horizon_ms) <= self._late:
             return False
         self._budget.spend()
         numbers, delays = deviations
@@ -293,6 +297,15 @@ class _Search:
                     self.best.case, ({**self._deviations[0], key: value}, self._deviations[1])
                 ),
             )
+
+
+def _late(case: Case, horizon_ms: int) -> set[tuple[str, ...]]:
+    """The messages that are sent again later than the horizon after they were first sent."""
+    times: dict[tuple[str, ...], list[int]] = {}
+    for sending in case.sendings:
+        sent = times.setdefault((sending.instance_name, sending.user_phone, sending.message_id), [])
+        sent += (sending.at_ms, *(sending.at_ms + repeat_ms for repeat_ms in sending.repeats_ms))
+    return {message for message, sent in times.items() if max(sent) - min(sent) > horizon_ms}
 
 
 def _kind(item: Any) -> str:

@@ -7,6 +7,7 @@ from functools import cache
 
 import pytest
 
+from engine.simulation.case import Case, Sending
 from engine.verification import digest
 from reports.timeline import timeline
 from scenarios.batch import Found, Plan, run_batch
@@ -123,6 +124,27 @@ def test_a_message_that_is_late_on_its_way_is_told_as_sent_later() -> None:
     assert small is not None
     assert (small.told.numbers, small.told.delays) == ({}, {})
     assert [sending.at_ms for sending in small.case.sendings] == [0, 10_000]
+
+
+@pytest.mark.parametrize(("sent_ms", "late_ms", "shrunk_ms"), [(10_000, 500, 10_000), (10_500, 1, 11_000)])
+def test_a_repeat_is_not_moved_beyond_the_horizon_unless_it_was_there(
+    sent_ms: int, late_ms: int, shrunk_ms: int
+) -> None:
+    one, other = (Sending(at_ms=at_ms, message_id="id", text="text", label=f"m{at_ms}") for at_ms in (0, sent_ms))
+    case = Case(
+        sendings=(one, other), functions=1, processor_ms=(5_000, 5_000), settings={"REPEAT_HORIZON_SECONDS": 10}
+    )
+    small = shrink(
+        case,
+        {f"provider {other.label} request#1": late_ms},
+        find_strategy("tests/strategies/broken/dedupe.py:MarkerOfTenSeconds"),
+        "no_duplicate",
+        "repeat_not_recognised",
+        stepped=False,
+        trials=TRIALS_FULL,
+    )
+    assert small is not None
+    assert [sending.at_ms for sending in small.case.sendings] == [0, shrunk_ms]
 
 
 def test_a_run_in_which_nothing_is_ever_written_has_no_moments_to_move_to() -> None:
