@@ -1,6 +1,7 @@
 """One client's session on the simulated server: fakeredis' own, repaired where it differs from a server."""
 
 from collections.abc import Callable
+from copy import deepcopy
 from typing import Any
 
 import redis as redis_py
@@ -8,7 +9,7 @@ from fakeredis import _msgs
 from fakeredis._clients._tcp_server import encode_reply
 from fakeredis._command_args_parsing import Int
 from fakeredis._commands import Key, command
-from fakeredis._core import FakeServer
+from fakeredis._core import FakeServer, Item
 from fakeredis._helpers import NoResponse, SimpleError
 from fakeredis._socket import FakeSocket
 
@@ -80,6 +81,14 @@ class SimSocket(FakeSocket):
             ends = {b"EX": self._db.time + number, b"PX": self._db.time + number / 1000, b"PXAT": number / 1000}
             key.expireat = ends.get(args[0].upper(), key.expireat)
         return value
+
+    def copy(self, key: Any, newkey: Any, *args: bytes) -> Any:
+        """COPY of the value: fakeredis gives both keys the same one, so that what is done to one is done to the other."""
+        done = super().copy(key, newkey, *args)
+        if done:
+            newkey.update(deepcopy(key.value))
+            newkey.db[newkey.key] = Item(None)  # what fakeredis has put there is the source's
+        return done
 
     def xreadgroup(self, group_const: bytes, group_name: bytes, consumer_name: bytes, *args: bytes) -> Any:
         """XREADGROUP: a stream that is not there has no group either, by which designs see that they must make one."""

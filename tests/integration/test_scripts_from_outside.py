@@ -20,6 +20,15 @@ SEQUENCES = (
     "|XREADGROUP GROUP g c STREAMS st >|XAUTOCLAIM st g d 0 0-0|XACK st g 1-1|XDEL st 1-1|XLEN st",
     "RPUSH l a b c|RENAMENX l m|RENAMENX l m|LMOVE m n LEFT RIGHT|LMPOP 2 l m LEFT COUNT 2|LRANGE n 0 -1",
     "ZADD z 1763972400123 a|ZADD z GT CH 4 a|ZRANGE z 0 -1 WITHSCORES|ZRANGESTORE y z 0 -1|ZMPOP 1 y MIN",
+    "RPUSH l 1|COPY l m|RPUSH l 2|RPUSH m 3|LRANGE l 0 -1|LRANGE m 0 -1|COPY l m|COPY l m REPLACE|LPOP l|LRANGE m 0 -1",
+    "HSET h a 1|COPY h i|HSET h a 2 b 3|HDEL i a|HGETALL h|EXISTS i|SADD s a|COPY s t|SADD s b|SREM t a|SMEMBERS s|EXISTS t",
+    "ZADD z 1 a|COPY z y|ZADD z 2 b|ZINCRBY y 3 a|ZRANGE z 0 -1 WITHSCORES|ZRANGE y 0 -1 WITHSCORES|SET k v|COPY k w|APPEND k x"
+    "|GET w|COPY k k|COPY none w REPLACE|GET w",
+    "XADD st 1-1 a 1|XGROUP CREATE st g 0|XREADGROUP GROUP g c STREAMS st >|COPY st tt|XADD st 2-1 a 2|XACK st g 1-1|XLEN tt"
+    "|XACK tt g 1-1|XREADGROUP GROUP g c STREAMS tt >|XINFO GROUPS tt",
+    "SET k v PXAT 99999999999999|SET w v|COPY k m|PEXPIRETIME m|PERSIST k|PEXPIRETIME m|COPY w m REPLACE|PTTL m"
+    "|PEXPIREAT w 99999999999999|PTTL m|PEXPIRETIME w",
+    "RPUSH l 1|MULTI|COPY l m|RPUSH l 2|LRANGE m 0 -1|EXEC|LRANGE l 0 -1|LRANGE m 0 -1|WATCH m|COPY l m REPLACE|MULTI|PING|EXEC",
     "HSET h a 1|HSETNX h a 2|HEXPIRE h 100 FIELDS 1 a|HPERSIST h FIELDS 1 a|SET k v NX GET|SET k w NX GET",
 )
 #: Scripts, each with one key and two arguments.
@@ -36,6 +45,8 @@ SCRIPTS = (
     "return unpack({ARGV[1], 2})",
     "return redis.sha1hex(ARGV[1])",
     "redis.call('ZADD', KEYS[1], 1763972400123 + ARGV[1], 'a') return redis.call('ZSCORE', KEYS[1], 'a')",
+    "redis.call('RPUSH', KEYS[1], 1) redis.call('COPY', KEYS[1], '{key}2') redis.call('RPUSH', KEYS[1], 2)"
+    " return redis.call('LRANGE', '{key}2', 0, -1)",
     "redis.call('SET', KEYS[1], 1763972400123456) return redis.call('GET', KEYS[1])",
 )
 #: Scripts that a server refuses, without harm to the next one.
