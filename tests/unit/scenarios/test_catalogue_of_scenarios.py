@@ -87,7 +87,7 @@ def test_times_and_names_are_within_bounds(scenario: Scenario) -> None:
         labels = [sending.label for sending in case.sendings]
         assert labels
         assert len(labels) == len(set(labels))
-        assert all(0 <= sending.at_ms <= HOUR_MS for sending in case.sendings)
+        assert all(0 <= sending.at_ms <= 6 * HOUR_MS for sending in case.sendings)
         assert all(0 <= ms <= HOUR_MS for sending in case.sendings for ms in sending.repeats_ms)
         assert min(sending.at_ms for sending in case.sendings) <= 5_000, "a run begins with something"
         for low, high in (case.hop_ms, case.processor_ms):
