@@ -3,6 +3,8 @@
 import json
 from pathlib import Path
 
+from jinja2 import TemplateError
+
 from reports.errors import BadResultFile
 from reports.parts.search import smallest
 from reports.results import Results
@@ -59,7 +61,7 @@ def _write(trace: Path, page: Path) -> None:
         raise BadResultFile(f"trace {trace}: {problem}: record it again")
     try:
         write_page(document, page, replay=str(trace))
-    except (LookupError, TypeError, ValueError, AttributeError) as error:
+    except (LookupError, TypeError, ValueError, AttributeError, TemplateError) as error:
         raise BadResultFile(
             f"trace {trace}: an event of history or a change of keys lacks a field, or has a wrong one ({error}): record it again"
         ) from None

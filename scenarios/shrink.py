@@ -31,6 +31,8 @@ _LABELLED = re.compile(r"(\bprovider (?:sends |retries )?)([^\s#]+)")
 FEW = 3
 #: One with more than so many is worth a longer one, so many times the trials once more, if that is not too many events.
 MANY, LONGER, LONGER_EVENTS = 4, 2, 500_000
+#: Trials together make so many events at most, or nearly: what polls until the settle limit has tens of thousands a run.
+EVENTS_MAX, TRIALS_LEAST = 2_000_000, 40
 #: To so many moments is the arrival of a message moved; what happens within so short a time is one moment.
 MOMENTS_MAX, CLOSE_MS = 8, 10
 
@@ -95,6 +97,7 @@ def shrink(
     violation = same_violation(told.run.history, invariant, cause)
     if violation is None:
         return None
+    trials = min(trials, max(TRIALS_LEAST, EVENTS_MAX // len(told.run.history)))
     search = _Search(Counterexample(case, told, violation), strategy, invariant, cause)
     search.go(Budget(trials, until), FEW)
     deviations, events = search.best.told.size

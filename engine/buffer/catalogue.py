@@ -78,11 +78,13 @@ def load_file(path: Path, what: str) -> ModuleType:
     module, so a class that is in use stays what it was. A file of a package (its folder has an `__init__.py`) imports
     as a part of it, relatively too. Raises `UsageError`, which begins with `what`, if it cannot be read or imported.
     """
-    path = path.resolve()
     try:
+        path = path.resolve()
         source = path.read_bytes()
     except OSError as error:
         raise UsageError(f"{what}: the file cannot be read ({error.strerror}): check the path") from None
+    except ValueError as error:  # a null character
+        raise UsageError(f"{what!r}: this is no path ({error}): check it") from None
     digest = hashlib.sha256(str(path).encode("utf-8", "surrogateescape") + b"\0" + source).hexdigest()
     name = f"bufferproof_file_{digest[:16]}"
     if name in sys.modules:

@@ -77,15 +77,15 @@ def folder(option: str, path: Path) -> Path:
     Raises `UsageError` if it or a part of its path is a file, or if it cannot be made or written, which is found out by
     doing it: permissions alone do not say so, least of all to root.
     """
-    missing = []
-    for part in (path, *path.parents):
+    missing, whole = [], path.resolve()  # so that no part is named by way of one that is not there yet
+    for part in (whole, *whole.parents):
         if not part.exists():
             missing.append(part)
         elif not part.is_dir():
             refuse(f"{option} {path}: {part} is a file: give a folder")
     try:
-        path.mkdir(parents=True, exist_ok=True)
-        with TemporaryFile(dir=path):
+        whole.mkdir(parents=True, exist_ok=True)
+        with TemporaryFile(dir=whole):
             pass
     except OSError as error:
         refuse(f"{option} {path}: this folder cannot be made or written ({error.strerror}): give another one")

@@ -110,6 +110,11 @@ class Case:
         _check_names(plain, cls, "case")
         values = {name: _tuples(value) for name, value in plain.items() if name not in ("sendings", "settings")}
         settings = checked(plain.get("settings", {}), dict, "case.settings")
+        for name, value in settings.items():
+            if isinstance(value, list | dict):
+                raise ValueError(
+                    f"case.settings.{name} is {json.dumps(value)[:60]}, not a text, a number, true or false"
+                )
         sendings = []
         for index, each in enumerate(part(plain, "sendings", list, "case.")):
             where = f"case.sendings[{index}]"

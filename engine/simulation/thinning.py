@@ -3,7 +3,7 @@
 It must not be seen in what a run shows. So they come on time while a hand-over is at work (a design may renew by them what it holds),
 once something is sent again, and while a buffer waits for its end: who came late to these would make a sound design late. And so
 they do where they are what happens: while something waits and they change keys, and soon enough for what they renew. A lock that a
-zombie renews must not end because its renewal was late.
+zombie renews must not end because its renewal was late. Where nothing waits, a heartbeat may be as rare as all else.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -34,6 +34,7 @@ class Thinning:
         *,
         tick_ms: int | None,
         delay_ms: int,
+        settle_ms: int,
     ) -> None:
         self._agenda = agenda
         self._record = record
@@ -42,6 +43,7 @@ class Thinning:
         self._every_ms = tick_ms or POLL_MS
         #: However long a buffer waits for its end, that is no silence.
         self._enough_ms = max(min(AFTER_TICKS * self._every_ms, AFTER_MS), 2 * delay_ms)
+        self._settle_ms = settle_ms
         self._changed_ms = 0
         self._renewed: dict[str, None] = {}
 
@@ -59,11 +61,12 @@ class Thinning:
         silent_ms = now - self._record.progress_ms
         if silent_ms <= self._enough_ms or self._agenda.at_work:
             return 0
-        if self._record.waiting and now - self._changed_ms <= BUSY_TICKS * self._every_ms:
-            return 0
         late_ms = min(LATE_MAX_MS, silent_ms // 20)
-        if self._renewed:
-            late_ms = min([late_ms, *((end - now) // 2 for end in self._ends_ms(self._renewed))])
+        if self._record.waiting and silent_ms <= self._settle_ms:  # what waits longer is a violation anyway
+            if now - self._changed_ms <= BUSY_TICKS * self._every_ms:
+                return 0
+            if self._renewed:
+                late_ms = min([late_ms, *((end - now) // 2 for end in self._ends_ms(self._renewed))])
         if self._upcoming_ms:
             late_ms = min(late_ms, (self._upcoming_ms[0] - now) // self._every_ms * self._every_ms)
         return max(0, late_ms)

@@ -151,6 +151,7 @@ class World:
             self._ends_ms,
             tick_ms=self.strategy.tick_ms,
             delay_ms=self.settings.buffer_delay_ms,
+            settle_ms=self.settings.settle_limit_seconds * 1000,
         )
 
     def _ends_ms(self, keys: Iterable[str]) -> list[int]:

@@ -121,6 +121,17 @@ def test_who_writes_again_after_an_hour_of_silence_is_served_by_the_next_tick_th
     assert len(ticks) < 500
 
 
+def test_a_heartbeat_in_every_tick_keeps_no_silence_long() -> None:
+    class Beats(probes.Sweeps):
+        async def tick(self) -> None:
+            await self.runtime.redis.set("beat", 1, ex=2)
+            await super().tick()
+
+    history = run(Beats, case_of(sending(), sending(7_200_000, "b")))
+    assert len(events(history, "handover.effect")) == 2
+    assert len(events(history, "tick.began")) < 1_000
+
+
 def test_a_buffer_that_waits_for_minutes_is_swept_when_it_is_due() -> None:
     class Waits(probes.Sweeps):
         async def tick(self) -> None:

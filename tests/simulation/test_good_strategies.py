@@ -27,6 +27,7 @@ DESIGNS: dict[str, frozenset[str]] = {
     "fifo:Fifo": frozenset({"buffered"}),
     "immediate:Immediate": ONE_BY_ONE | {"available"},
     "key_events:KeyEvents": frozenset(),
+    "leader:Leader": frozenset(),
     "loops:EndlessTick": frozenset(),
     "loops:LoopInTheBackground": frozenset(),
     "loops:LoopOfItsOwn": frozenset(),

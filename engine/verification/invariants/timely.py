@@ -1,6 +1,7 @@
 """`timely`: a message has its effect in bounded time."""
 
 from engine.verification.facts import Facts
+from engine.verification.history import Event
 from engine.verification.records import HandOver, Sent, seconds
 from engine.verification.verdict import Finding, Violation
 
@@ -69,28 +70,41 @@ def _deadline_ms(facts: Facts, accepted_ms: int) -> int:
 
 
 def _interrupted_ms(facts: Facts, message: Sent, until_ms: int) -> int | None:
-    """When a function was stopped that had a hand-over of this conversation, or a command, under way; None: none was by then.
+    """When a function was last stopped, by then, that may have held this conversation; None: none was.
 
-    What it had claimed has to run out first, and how long that may take is the design's own affair.
+    It had a hand-over of the conversation under way, or a command that wrote: with its names, or while one of its messages
+    waited. What it had claimed has to run out first, and how long that may take is the design's own affair.
     """
-    handovers = facts.talk(message.conversation).handovers
-    under_way: dict[str, set[int]] = {}
+    talk, found = facts.talk(message.conversation), None
+    wrote = {
+        event["command"]: event for event in facts.history if event["event"] == "redis.executed" and event["writes"]
+    }
+    under_way: dict[str, dict[int, None]] = {}
     for index, event in enumerate(facts.history):
         kind = event["event"]
         if event["t"] > until_ms:
-            return None
+            break
         if kind == "redis.sent":
-            under_way.setdefault(event["function"], set()).add(event["command"])
+            under_way.setdefault(event["function"], {})[event["command"]] = None
         elif kind in ("redis.replied", "redis.failed"):
-            under_way.get(event["function"], set()).discard(event["command"])
+            under_way.get(event["function"], {}).pop(event["command"], None)
         elif kind == "function.stopped":
             name = event["function"]
-            handing = any(
-                each.function == name and each.sent < index and not _is_over(each, index) for each in handovers
-            )
-            if handing or under_way.get(name):
-                return int(event["t"])
-    return None
+            handing = any(h.function == name and h.sent < index and not _is_over(h, index) for h in talk.handovers)
+            writing = [wrote[command] for command in under_way.get(name, ()) if command in wrote]
+            if handing or any(_waits(each, index) for each in talk.messages if writing) or _names(writing, message):
+                found = int(event["t"])
+    return found
+
+
+def _waits(message: Sent, index: int) -> bool:
+    effect = message.first_effect
+    return message.accepted is not None and message.accepted < index and (effect is None or effect > index)
+
+
+def _names(commands: list[Event], message: Sent) -> bool:
+    phone = message.conversation[1]
+    return any(phone in str(text) for command in commands for text in (*command["args"], *command["writes"]))
 
 
 def _is_over(handover: HandOver, index: int) -> bool:
@@ -104,7 +118,7 @@ def _violation(facts: Facts, message: Sent) -> Violation | None:
     if not facts.faults and (effect is None or facts.ms(effect) > deadline):
         interrupted_ms = _interrupted_ms(facts, message, deadline)
         if interrupted_ms is not None:
-            deadline = interrupted_ms + int(facts.start["settle_limit_s"] * 1000)
+            deadline = max(deadline, interrupted_ms + int(facts.start["settle_limit_s"] * 1000))
     told = f"{message.label} was accepted at {facts.at(accepted)} and "
     if effect is not None:
         if facts.ms(effect) <= deadline:

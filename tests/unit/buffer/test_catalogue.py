@@ -135,6 +135,10 @@ def test_a_file_that_is_not_there_is_refused(tmp_path: Path) -> None:
     assert "No such file" in refusal(f"{tmp_path / 'none.py'}:Good")
 
 
+def test_a_path_with_a_null_character_is_refused() -> None:
+    assert "this is no path" in refusal("\0.py")
+
+
 @pytest.mark.parametrize(
     ("source", "expected"),
     [

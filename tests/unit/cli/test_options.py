@@ -113,6 +113,7 @@ def test_a_folder_that_is_tried_out_is_not_there_afterwards_and_one_that_is_ther
     (tmp_path / "mine").mkdir()
     for name in ("new/deep", "mine", "mine/deep"):
         options.folder("--out", tmp_path / name)
+    options.folder("--out", tmp_path / "new" / ".." / "mine")  # by way of one that is not there
     assert [path.name for path in tmp_path.rglob("*")] == ["mine"]
 
 

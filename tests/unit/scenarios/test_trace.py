@@ -123,6 +123,10 @@ def test_what_a_replay_does_not_need_may_be_left_out(tmp_path: Path) -> None:
         ({"versions": {"redis": 5}}, "versions.redis is 5, not a text"),
         ({"case": {"scenario": "boundary"}}, "case.sendings is missing"),
         (
+            {"case": {**TRACE.case.to_json(), "settings": {"SHARDS": [1]}}, "settings": {"SHARDS": [1]}},
+            "case.settings.SHARDS is [1], not a text, a number, true or false",
+        ),
+        (
             {"settings": {"SHARDS": 2}},
             "settings is not what case.settings is, which a replay goes by: change neither or both",
         ),

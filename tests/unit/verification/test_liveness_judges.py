@@ -154,12 +154,41 @@ def test_what_a_retired_function_was_handing_over_may_have_to_wait_for_its_claim
     assert judged(paper.end(), "timely").verdict is verdict
 
 
-def test_a_retired_function_with_a_command_under_way_may_have_claimed_something() -> None:
+@pytest.mark.parametrize(("writes", "verdict"), [(["lease"], H), ([], V)])
+def test_a_retired_function_with_a_write_under_way_may_have_claimed_something(
+    writes: list[str], verdict: Verdict
+) -> None:
     paper = one_message(hop_ms=[0, 100], processor_ms=[0, 5_000], tick_ms=1_000)
-    paper.event(8_005, "redis.sent", command=900, function="f1", args=["EVAL", "claim"])
+    command = {"command": 900, "function": "f1", "args": ["EVAL", "claim"]}
+    paper.event(8_005, "redis.sent", **command)
+    paper.event(8_006, "redis.executed", **command, reply="1", reads=["lease"], writes=writes)
     paper.event(8_008, "function.stopped", function="f1", reason="retired")
     paper.hand_over("m1", 200_000, 201_000, function="f2")
-    assert judged(paper.end(), "timely").verdict is H
+    assert judged(paper.end(), "timely").verdict is verdict
+
+
+def test_a_write_under_way_that_was_none_of_this_conversation_excuses_nothing() -> None:
+    paper = one_message(hop_ms=[0, 100], processor_ms=[0, 5_000], tick_ms=1_000)
+    paper.hand_over("m1", 8_010, 9_000)
+    command = {"command": 900, "function": "f9", "args": ["SET", "other"]}
+    paper.event(20_000, "redis.sent", **command)
+    paper.event(20_001, "redis.executed", **command, reply="OK", reads=[], writes=["other"])
+    paper.event(20_002, "function.stopped", function="f9", reason="retired")
+    paper.message("m2", 300_000)
+    paper.hand_over("m2", 1_600_000, 1_601_000)
+    assert judged(paper.end(), "timely").verdict is V
+
+
+def test_the_last_of_several_interruptions_counts_and_none_makes_a_deadline_earlier() -> None:
+    paper = one_message(hop_ms=[0, 100], processor_ms=[0, 5_000], tick_ms=1_000)
+    paper.hand_over("m1", 8_010, 12_000)
+    paper.event(8_500, "function.stopped", function="f1", reason="retired")
+    paper.message("m2", 2_400_000)
+    paper.hand_over("m2", 2_408_010, 2_412_000, function="f2")
+    paper.event(2_409_000, "function.stopped", function="f2", reason="retired")
+    paper.message("m3", 2_409_500)
+    paper.hand_over("m3", 2_574_000, 2_575_000, function="f3")
+    assert judged(paper.end(5_000_000), "timely").verdict is H
 
 
 def test_a_deadline_that_is_over_is_missed_also_in_a_run_cut_short() -> None:
