@@ -26,9 +26,7 @@ def growth_figure(file: ResultFile) -> Figure:
         title=growth_message(document),
         caption=(
             "A point is a round, the last of which may be open: different orders of three events, faults, branches, races "
-            "and violations that "
-            "were met, over all "
-            f"strategies. {source(file, 'growth, runs, rounds, coverage', timed=False)}"
+            f"and violations that were met, over all strategies. {source(file, 'growth, runs, rounds, coverage', timed=False)}"
         ),
         draw=lambda page: _draw_growth(document["growth"], page),
     )

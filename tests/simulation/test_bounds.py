@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from engine.buffer import Message, Receipt, Strategy, UsageError
+from engine.buffer import Conversation, Delivery, Message, Receipt, Strategy, UsageError
 from engine.exploration import RandomWalk, Scheduler, Timed
 from engine.simulation.bounds import Bounds
 from engine.simulation.process import EPOCH
@@ -132,6 +132,19 @@ def test_a_heartbeat_in_every_tick_keeps_no_silence_long() -> None:
     assert len(events(history, "tick.began")) < 1_000
 
 
+def test_deliveries_that_achieve_nothing_keep_no_run_long() -> None:
+    class Fails(probes.Sweeps):
+        async def tick(self) -> None:
+            await self.runtime.post_delivery(Conversation(instance_name="bot", user_phone="4915110000001"))
+
+        async def deliver(self, conversation: Conversation) -> Delivery:
+            raise ValueError("always")
+
+    history = run(Fails)
+    assert history[-1]["reason"] == "settle_limit"
+    assert len(events(history, "tick.began")) < 500
+
+
 def test_a_buffer_that_waits_for_minutes_is_swept_when_it_is_due() -> None:
     class Waits(probes.Sweeps):
         async def tick(self) -> None:
@@ -142,14 +155,14 @@ def test_a_buffer_that_waits_for_minutes_is_swept_when_it_is_due() -> None:
     assert 900_000 <= one(history, "handover.effect")["t"] <= 903_000
 
 
-@pytest.mark.parametrize("by", ["key", "score"])
-def test_what_a_zombie_renews_does_not_end_because_its_renewals_became_rare(by: str) -> None:
+@pytest.mark.parametrize(("by", "lasts_s"), [("key", 15), ("score", 15), ("key", 60)])
+def test_what_a_zombie_renews_does_not_end_because_its_renewals_became_rare(by: str, lasts_s: int) -> None:
     class Zombie(probes.Sweeps):
         async def tick(self) -> None:
             redis, now_s = self.runtime.redis, self.runtime.now().timestamp()
-            taken: Any = await redis.set("lock", 1, nx=True, px=15_000) if by == "key" else None
+            taken: Any = await redis.set("lock", 1, nx=True, ex=lasts_s) if by == "key" else None
             if by == "score" and float(await redis.zscore("leases", "lock") or 0) < now_s:
-                taken = await redis.zadd("leases", {"lock": now_s + 15})
+                taken = await redis.zadd("leases", {"lock": now_s + lasts_s}, ch=True)
             if not taken:
                 return
             if await redis.incr("claims") > 1:
@@ -159,9 +172,9 @@ def test_what_a_zombie_renews_does_not_end_because_its_renewals_became_rare(by: 
 
         async def renew(self) -> None:
             while True:
-                await self.runtime.sleep(4)
-                await self.runtime.redis.pexpire("lock", 15_000)
-                await self.runtime.redis.zadd("leases", {"lock": self.runtime.now().timestamp() + 15})
+                await self.runtime.sleep(0.4 * lasts_s)
+                await self.runtime.redis.expire("lock", lasts_s)
+                await self.runtime.redis.zadd("leases", {"lock": self.runtime.now().timestamp() + lasts_s})
 
     history = run(Zombie, case_of(functions=2))
     assert events(history, "handover.sent") == []

@@ -7,6 +7,7 @@ from functools import cache
 
 import pytest
 
+from engine.exploration.shrinking import Budget
 from engine.simulation.case import Case, Sending
 from engine.verification import digest
 from reports.timeline import timeline
@@ -124,6 +125,24 @@ def test_a_message_that_is_late_on_its_way_is_told_as_sent_later() -> None:
     assert small is not None
     assert (small.told.numbers, small.told.delays) == ({}, {})
     assert [sending.at_ms for sending in small.case.sendings] == [0, 10_000]
+
+
+@pytest.mark.parametrize(("events_max", "trials"), [(1, 40), (2_000_000, TRIALS_FULL)])
+def test_a_run_of_very_many_events_is_shrunk_in_fewer_trials(
+    monkeypatch: pytest.MonkeyPatch, events_max: int, trials: int
+) -> None:
+    given: list[int] = []
+
+    def budget(count: int, until: float | None = None) -> Budget:
+        given.append(count)
+        return Budget(count, until)
+
+    monkeypatch.setattr("scenarios.shrink.EVENTS_MAX", events_max)
+    monkeypatch.setattr("scenarios.shrink.Budget", budget)
+    case = Plan(strategy="lock", scenario="small_blank", policy="timed", seed=0).case(0)
+    assert case is not None
+    assert shrink(case, {}, find_strategy("lock"), "no_loss", "blank_dropped", stepped=True, trials=TRIALS_FULL)
+    assert given[:2] == [0, trials]  # none before the search begins
 
 
 @pytest.mark.parametrize(("sent_ms", "late_ms", "shrunk_ms"), [(10_000, 500, 10_000), (10_500, 1, 11_000)])

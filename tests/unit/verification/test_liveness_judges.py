@@ -179,6 +179,19 @@ def test_a_write_under_way_that_was_none_of_this_conversation_excuses_nothing() 
     assert judged(paper.end(), "timely").verdict is V
 
 
+@pytest.mark.parametrize(("named", "verdict"), [("49151", H), ("other", V)])
+def test_a_write_under_way_that_names_the_conversation_may_leave_its_lock_behind(named: str, verdict: Verdict) -> None:
+    paper = one_message(hop_ms=[0, 100], processor_ms=[0, 5_000], tick_ms=1_000)
+    paper.hand_over("m1", 8_010, 9_000)
+    command = {"command": 900, "function": "f1", "args": ["DEL", f"lock:{named}"]}
+    paper.event(9_010, "redis.sent", **command)
+    paper.event(9_011, "redis.executed", **command, reply="1", reads=[], writes=[f"lock:{named}"])
+    paper.event(9_012, "function.stopped", function="f1", reason="retired")
+    paper.message("m2", 9_500)
+    paper.hand_over("m2", 200_000, 201_000, function="f2")
+    assert judged(paper.end(), "timely").verdict is verdict
+
+
 def test_the_last_of_several_interruptions_counts_and_none_makes_a_deadline_earlier() -> None:
     paper = one_message(hop_ms=[0, 100], processor_ms=[0, 5_000], tick_ms=1_000)
     paper.hand_over("m1", 8_010, 12_000)
@@ -189,6 +202,16 @@ def test_the_last_of_several_interruptions_counts_and_none_makes_a_deadline_earl
     paper.message("m3", 2_409_500)
     paper.hand_over("m3", 2_574_000, 2_575_000, function="f3")
     assert judged(paper.end(5_000_000), "timely").verdict is H
+
+
+def test_an_interruption_of_long_ago_makes_no_deadline_earlier() -> None:
+    paper = one_message(hop_ms=[0, 100], processor_ms=[0, 5_000], tick_ms=1_000)
+    paper.hand_over("m1", 8_010, 12_000)
+    paper.event(8_500, "function.stopped", function="f1", reason="retired")
+    paper.message("m2", 2_400_000)
+    paper.hand_over("m2", 2_499_000, 2_500_000, function="f2")
+    (violation,) = judged(paper.end(), "timely").violations
+    assert "after 2430.020 s, when it was to have it" in violation.explanation
 
 
 def test_a_deadline_that_is_over_is_missed_also_in_a_run_cut_short() -> None:
