@@ -55,7 +55,6 @@ class Steps:
         self._history = history
         self._messages = Labels(history)
         self.keys = self._messages.keys
-        self._labels = {e["call"]: str(e["label"]) for e in history if e["event"] == "webhook.sent"}
         self._sent = {e["command"]: i for i, e in enumerate(history) if e["event"] == "redis.sent"}
 
     def named(self, key: str, index: int, *, sent_now: bool = False, held: bool = False) -> NamedStep:
@@ -104,7 +103,7 @@ class Steps:
         return "a batch"
 
     def _webhook(self, label: str, side: str) -> NamedStep:
-        call = next((call for call, each in self._labels.items() if each == label), None)
+        call = next((call for call, each in self._messages.of_call.items() if each == label), None)
         if side == "request":
             return NamedStep(f"{label}'s request", "arrives", whole=f"{label}'s request", call=call, side=side)
         return NamedStep(f"{label}'s reply", "arrives", whole=f"{label}'s request", call=call, side=side)
@@ -203,7 +202,7 @@ class Steps:
             if kind == "redis.sent":
                 owners[index] = next(iter(calls.values())) if len(calls) == 1 else None
             elif kind == "webhook.arrived":
-                calls[event["call"]] = self._labels.get(event["call"], "a message")
+                calls[event["call"]] = self._messages.of_call.get(event["call"], "a message")
             elif kind == "delivery.arrived":
                 calls[event["call"]] = "the delivery"
             elif kind in ("webhook.answered", "delivery.answered"):
