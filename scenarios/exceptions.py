@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from itertools import islice
 
 from scenarios.steps import NamedStep, Steps
-from scenarios.told import Drawn, Told
+from scenarios.told import Drawn, Told, slow_network_ms
 
 #: How a processor fails, in words.
 _HOW = {
@@ -30,7 +30,9 @@ def exceptions(told: Told) -> tuple[str, ...]:
 
     Of a run that has not been made small, with hundreds of them, the first ones; the last clause counts the others.
     """
-    clauses = [*islice(_of_numbers(told), MOST), *islice(_of_delays(told), MOST)]
+    slow_ms = slow_network_ms(told.run.history)
+    clauses = [] if slow_ms is None else [(-1, f"every hop takes {seconds(slow_ms)}")]
+    clauses += [*islice(_of_numbers(told), MOST), *islice(_of_delays(told), MOST)]
     said = tuple(dict.fromkeys(text for _, text in sorted(clauses, key=lambda each: each[0])))
     more = told.size[0] - MOST
     return said if more <= 0 else (*said[:MOST], f"{more} more (it has not been made small)")

@@ -8,11 +8,9 @@ the result depends on the run, never on the machine.
 
 import contextlib
 import json
-import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from itertools import pairwise, product
-from math import inf
+from itertools import product
 from typing import Any
 
 from engine.buffer.strategy import Strategy
@@ -22,10 +20,20 @@ from engine.simulation.case import Case, Sending
 from engine.simulation.setting import settings_of
 from engine.verification import Violation
 from scenarios.running import Run, same_violation
+from scenarios.simpler import (
+    SIMPLER_FIELDS,
+    Deviations,
+    arrival_ms,
+    beyond_horizon,
+    items_of,
+    kind_of_item,
+    moments_of,
+    only,
+    relabelled,
+    simpler_sendings,
+    with_sending,
+)
 from scenarios.told import Told, is_duration, kind_of, replayed, tell, tell_in_order
-
-#: A message's label in the name of what the provider does.
-_LABELLED = re.compile(r"(\bprovider (?:sends |retries )?)([^\s#]+)")
 
 #: A counterexample with so few deviations can be read; one with more is worth a search of its own.
 FEW = 3
@@ -33,25 +41,6 @@ FEW = 3
 MANY, LONGER, LONGER_EVENTS = 4, 2, 500_000
 #: Trials together make so many events at most, or nearly: what polls until the settle limit has tens of thousands a run.
 EVENTS_MAX, TRIALS_LEAST = 2_000_000, 40
-#: To so many moments is the arrival of a message moved; what happens within so short a time is one moment.
-MOMENTS_MAX, CLOSE_MS = 8, 10
-
-#: Rounder values to try for a field, in this order.
-_SIMPLER_FIELDS: tuple[tuple[str, tuple[Any, ...]], ...] = (
-    ("holds_max", (None,)),
-    ("faults", ((),)),
-    ("functions", (1, 2)),
-    ("random_seed", (0,)),
-    ("processor_failures", ((),)),
-    ("endpoint_failures", (0, 1)),
-    ("outages_ms", ((),)),
-    ("clock_offsets_ms", ((),)),
-    ("clock_drifts_ppm", ((),)),
-    ("retire_after_ms", (None, 0)),
-    ("provider_retries", (0, 1)),
-    ("hop_ms", ((1, 1), (1, 100), (1, 600))),
-    ("processor_ms", ((1_000, 1_000), (1_000, 5_000), (5_000, 5_000), (30_000, 30_000))),
-)
 
 
 @dataclass
@@ -98,17 +87,16 @@ def shrink(
     if violation is None:
         return None
     trials = min(trials, max(TRIALS_LEAST, EVENTS_MAX // len(told.run.history)))
-    search = _Search(Counterexample(case, told, violation), strategy, invariant, cause)
+    first = Counterexample(case, told, violation)
+    search = _Search(first, strategy, invariant, cause)
     search.go(Budget(trials, until), FEW)
     deviations, events = search.best.told.size
     if deviations > MANY and LONGER * trials * events <= LONGER_EVENTS:
-        search.go(Budget(LONGER * trials, until), MANY)
+        search.go_slowly(first, Budget(trials, until))
+        if search.best.told.size[0] > MANY:
+            search.go(Budget(LONGER * trials, until), MANY)
     search.finish()
     return search.best
-
-
-Deviations = tuple[dict[str, int], dict[str, str]]
-"""Numbers by their keys, and delays by the steps that wait."""
 
 
 class _Search:
@@ -121,7 +109,7 @@ class _Search:
         self._refused: set[str] = set()
         self._drawn = 0
         self._horizon_ms = settings_of(strategy, best.case.settings).repeat_horizon_seconds * 1000
-        self._late = _late(best.case, self._horizon_ms)
+        self._late = beyond_horizon(best.case, self._horizon_ms)
         self._deviations: Deviations = (best.told.numbers, best.told.delays)
 
     def go(self, budget: Budget, enough: int) -> None:
@@ -132,6 +120,18 @@ class _Search:
                 self._deviations = (self.best.schedule, {})  # its order cannot be said by delays: it stays by position
             self._reduce()
             self._search_afresh(enough)
+
+    def go_slowly(self, first: Counterexample, budget: Budget) -> None:
+        """Begin again with a network that is slow everywhere: one fact, where it takes many hops that are late."""
+        reached, its = self.best, self._deviations
+        self._budget = budget
+        longest_ms = first.case.hop_ms[1]
+        numbers = {key: value for key, value in first.told.numbers.items() if kind_of(key) in ("fault", "route")}
+        with contextlib.suppress(BudgetSpent):
+            if self._try(replace(first.case, hop_ms=(longest_ms, longest_ms)), (numbers, {}), stepped=False):
+                self._reduce()
+        if reached.told.size < self.best.told.size:
+            self.best, self._deviations = reached, its
 
     def _reduce(self) -> None:
         while True:
@@ -151,7 +151,7 @@ class _Search:
         stepped = self.best.stepped if stepped is None else stepped
         key = json.dumps([case.to_json(), *deviations, stepped], sort_keys=True)
         # No design owes anything to a repeat beyond the horizon: a run with one that it did not have shows nothing.
-        if key in self._refused or not _late(case, self._horizon_ms) <= self._late:
+        if key in self._refused or not beyond_horizon(case, self._horizon_ms) <= self._late:
             return False
         self._budget.spend()
         numbers, delays = deviations
@@ -172,16 +172,16 @@ class _Search:
 
     def _fewer_deviations(self) -> None:
         """Whole kinds first: a failure seldom needs both holds and faults."""
-        for kind in dict.fromkeys(map(_kind, _items(self._deviations))):
-            kept = [item for item in _items(self._deviations) if _kind(item) != kind]
-            if len(kept) < len(_items(self._deviations)):
-                self._try(self.best.case, _only(self._deviations, kept))
+        for kind in dict.fromkeys(map(kind_of_item, items_of(self._deviations))):
+            kept = [item for item in items_of(self._deviations) if kind_of_item(item) != kind]
+            if len(kept) < len(items_of(self._deviations)):
+                self._try(self.best.case, only(self._deviations, kept))
         everything = self._deviations
 
         def fails(kept: list[Any]) -> bool:
-            return self._try(self.best.case, _only(everything, kept))
+            return self._try(self.best.case, only(everything, kept))
 
-        minimise_list(_items(everything), fails)
+        minimise_list(items_of(everything), fails)
 
     def _search_afresh(self, enough: int) -> None:
         """Run the small scenario with a few deviations drawn afresh, as long as the budget lasts, for a run with fewer."""
@@ -212,21 +212,7 @@ class _Search:
     def finish(self) -> None:
         """The messages that are left are m1, m2, …: their labels stand in the keys of what the provider does."""
         self._budget = Budget(1)
-        sendings = self.best.case.sendings
-        names = {sending.label: f"m{number}" for number, sending in enumerate(sendings, 1)}
-
-        def renamed(key: str) -> str:
-            return _LABELLED.sub(lambda match: match[1] + names.get(match[2], match[2]), key)
-
-        case = replace(self.best.case, sendings=tuple(replace(s, label=names[s.label]) for s in sendings))
-        numbers, delays = self._deviations
-        self._try(
-            case,
-            (
-                {renamed(key): value for key, value in numbers.items()},
-                {renamed(waiting): renamed(awaited) for waiting, awaited in delays.items()},
-            ),
-        )
+        self._try(*relabelled(self.best.case, self._deviations))
 
     def _later_messages(self) -> None:
         """What is late on its way might as well be sent later, which is no deviation."""
@@ -239,27 +225,24 @@ class _Search:
             )
             if rest == self._deviations:
                 continue
-            arrived_ms = _arrival_ms(self.best.run.history, sending.label)
+            arrived_ms = arrival_ms(self.best.run.history, sending.label)
             for at_ms in dict.fromkeys((arrived_ms, arrived_ms + 1)):
-                sendings = list(self.best.case.sendings)
-                sendings[index] = replace(sending, at_ms=at_ms)
-                if self._try(replace(self.best.case, sendings=tuple(sendings)), rest):
+                if self._try(with_sending(self.best.case, index, replace(sending, at_ms=at_ms)), rest):
                     break
 
     def _other_arrivals(self) -> None:
         """Where more than a few deviations are left: a message that is sent at the right moment may do without one of them."""
-        for index, at_ms in product(range(len(self.best.case.sendings)), _moments(self.best.run.history)):
-            for left_out in _items(self._deviations):
+        for index, at_ms in product(range(len(self.best.case.sendings)), moments_of(self.best.run.history)):
+            for left_out in items_of(self._deviations):
                 if not FEW < self.best.told.size[0] <= 2 * MANY:
                     return
-                kept = [item for item in _items(self._deviations) if item != left_out]
-                sendings = list(self.best.case.sendings)
-                sendings[index] = replace(sendings[index], at_ms=at_ms)
-                if self._try(replace(self.best.case, sendings=tuple(sendings)), _only(self._deviations, kept)):
+                kept = [item for item in items_of(self._deviations) if item != left_out]
+                moved = replace(self.best.case.sendings[index], at_ms=at_ms)
+                if self._try(with_sending(self.best.case, index, moved), only(self._deviations, kept)):
                     break
 
     def _simpler_case(self) -> None:
-        for name, values in _SIMPLER_FIELDS:
+        for name, values in SIMPLER_FIELDS:
             for value in values:
                 current = getattr(self.best.case, name)
                 if current == value or (isinstance(value, int) and isinstance(current, int) and current <= value):
@@ -270,7 +253,7 @@ class _Search:
             fewer = tuple(each for each in self.best.case.faults if each != kind)
             self._try(replace(self.best.case, faults=fewer), self._deviations)
         for index, sending in enumerate(self.best.case.sendings):
-            for simpler in _simpler_sendings(sending, index):
+            for simpler in simpler_sendings(sending, index):
                 self._replace_sending(index, simpler)
 
     def _rounder_times(self) -> None:
@@ -285,9 +268,7 @@ class _Search:
             )
 
     def _replace_sending(self, index: int, sending: Sending) -> bool:
-        sendings = list(self.best.case.sendings)
-        sendings[index] = sending
-        return self._try(replace(self.best.case, sendings=tuple(sendings)), self._deviations)
+        return self._try(with_sending(self.best.case, index, sending), self._deviations)
 
     def _rounder_numbers(self) -> None:
         """Latencies and lengths; a choice among alternatives has no rounder one."""
@@ -300,52 +281,3 @@ class _Search:
                     self.best.case, ({**self._deviations[0], key: value}, self._deviations[1])
                 ),
             )
-
-
-def _late(case: Case, horizon_ms: int) -> set[tuple[str, ...]]:
-    """The messages that are sent again later than the horizon after they were first sent."""
-    times: dict[tuple[str, ...], list[int]] = {}
-    for sending in case.sendings:
-        sent = times.setdefault((sending.instance_name, sending.user_phone, sending.message_id), [])
-        sent += (sending.at_ms, *(sending.at_ms + repeat_ms for repeat_ms in sending.repeats_ms))
-    return {message for message, sent in times.items() if max(sent) - min(sent) > horizon_ms}
-
-
-def _kind(item: Any) -> str:
-    return "delay" if isinstance(item, tuple) else kind_of(item)
-
-
-def _arrival_ms(history: list[dict[str, Any]], label: str) -> int:
-    """When a message first arrived anywhere; 0: never."""
-    calls = {each["call"] for each in history if each["event"] == "webhook.sent" and each["label"] == label}
-    return next((e["t"] for e in history if e["event"] == "webhook.arrived" and e["call"] in calls), 0)
-
-
-def _moments(history: list[dict[str, Any]]) -> list[int]:
-    """Moments that may matter to a message: when something was written or ended; of those close together, the last."""
-    changes = [e["t"] for e in history if e["event"] == "key.expired" or e.get("writes")]
-    return [t for t, later in pairwise([*changes, inf]) if later - t >= CLOSE_MS][:MOMENTS_MAX]
-
-
-def _items(deviations: Deviations) -> list[Any]:
-    return [*deviations[0], *((waiting,) for waiting in deviations[1])]
-
-
-def _only(deviations: Deviations, kept: list[Any]) -> Deviations:
-    numbers, delays = deviations
-    wanted = set(kept)
-    return (
-        {key: value for key, value in numbers.items() if key in wanted},
-        {waiting: awaited for waiting, awaited in delays.items() if (waiting,) in wanted},
-    )
-
-
-def _simpler_sendings(sending: Sending, index: int) -> Iterator[Sending]:
-    if sending.data is not None:
-        yield replace(sending, data=None)
-    if sending.repeats_ms:
-        yield replace(sending, repeats_ms=())
-        yield replace(sending, repeats_ms=sending.repeats_ms[:1])
-    plain = f"text {index + 1}"
-    if sending.text != plain:
-        yield replace(sending, text=plain)

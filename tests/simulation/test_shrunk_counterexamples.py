@@ -17,7 +17,8 @@ from scenarios.exceptions import exceptions
 from scenarios.expectations import known_verdicts
 from scenarios.running import replay_case
 from scenarios.selection import find_strategy
-from scenarios.shrink import Counterexample, _moments, shrink
+from scenarios.shrink import Counterexample, shrink
+from scenarios.simpler import moments_of
 from scenarios.verify import TRIALS_FULL
 
 DEVIATIONS_MAX, LINES_MAX, WIDTH_MAX = 4, 20, 120
@@ -28,6 +29,7 @@ PLAN = (
     ("baseline", "during_processing", "no_loss", "arrived_during_processing"),
     ("lock", "boundary", "no_loss", "arrived_during_processing"),
     ("lock", "fault_delivery_repeated", "no_loss", "unmarked_behind_grace_wait"),
+    ("lock", "boundary", "no_loss", "stale_release"),
     ("lock", "slow_holder", "no_loss", "stale_release"),
     ("lock", "slow_holder", "no_duplicate", "stale_release"),
     ("lua", "burst", "no_loss", "nobody_schedules"),
@@ -167,9 +169,9 @@ def test_a_repeat_is_not_moved_beyond_the_horizon_unless_it_was_there(
 
 
 def test_a_run_in_which_nothing_is_ever_written_has_no_moments_to_move_to() -> None:
-    assert _moments([{"t": 0, "event": "start"}, {"t": 5, "event": "redis.executed", "writes": []}]) == []
+    assert moments_of([{"t": 0, "event": "start"}, {"t": 5, "event": "redis.executed", "writes": []}]) == []
     written = [{"t": t, "event": "redis.executed", "writes": ["key"]} for t in (0, 3, 500, 505)]
-    assert _moments([*written, {"t": 9_000, "event": "key.expired"}]) == [3, 505, 9_000]
+    assert moments_of([*written, {"t": 9_000, "event": "key.expired"}]) == [3, 505, 9_000]
 
 
 def test_shrinking_twice_gives_the_same() -> None:

@@ -147,6 +147,13 @@ def test_a_fault_with_its_details_is_one_clause(said: tuple[str, ...], clause: s
     assert said == (clause,)
 
 
+def test_a_network_that_is_slow_everywhere_is_one_deviation() -> None:
+    slow = told([event(0, "start", hop_ms=[600, 600])])
+    assert (exceptions(slow), slow.size) == (("every hop takes 0.600 s",), (1, 1))
+    for hop_ms in ([1, 1], [1, 600], [0, 0]):
+        assert told([event(0, "start", hop_ms=hop_ms)]).size == (0, 1)
+
+
 def test_what_only_says_more_of_a_deviation_is_not_counted() -> None:
     numbers = {"hold f1 GET k reply#1": 1, "until f1 GET k reply#1": 3, "fault f1 GET k#1": 2, "stall f1 GET k#1": 900}
     assert deviations_in(numbers, {"a#1": "b#1"}) == 3
