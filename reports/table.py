@@ -105,16 +105,18 @@ def summary(document: Document) -> str:
             found.setdefault((row["strategy"], row["invariant"]), []).append(row)
     lines = []
     for strategy in strategies:
+        undecided = _undecided(document, strategy)
         violated = [(invariant, rows) for (name, invariant), rows in found.items() if name == strategy]
         if not violated:
             decided = any(row["verdict"] == "holds" for row in document["rows"] if row["strategy"] == strategy)
-            lines.append(f"{strategy}: {'no violation found' if decided else 'nothing was decided'}")
+            held = "no violation found in what was decided" if undecided else "no violation found"
+            lines.append(f"{strategy}: {held if decided else 'nothing was decided'}")
         for invariant, rows in violated:
             where = ", ".join(f"{row['scenario']} ({row['violations']} of {row['applicable_runs']})" for row in rows)
             causes = sorted({cause for row in rows for cause in row["causes"]})
             why = f"; by {', '.join(causes)}" if causes else ""
             lines.append(f"{strategy} violates {invariant} in {where}{why}")
-        lines += _undecided(document, strategy)
+        lines += undecided
     runs = sum({(r["strategy"], r["scenario"]): r["runs"] for r in document["rows"]}.values())
     lines.append(f"{runs:,} runs, {document['runs_per_s']:,} runs/s, seed {document['seed']}")
     return "\n".join(lines)

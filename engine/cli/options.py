@@ -77,6 +77,8 @@ def folder(option: str, path: Path) -> Path:
     Raises `UsageError` if it or a part of its path is a file, or if it cannot be made or written, which is found out by
     doing it: permissions alone do not say so, least of all to root.
     """
+    if path.is_symlink() and not path.exists():
+        refuse(f"{option} {path}: this is a link to {path.readlink()}, which is not there: give a folder")
     missing, whole = [], path.resolve()  # so that no part is named by way of one that is not there yet
     for part in (whole, *whole.parents):
         if not part.exists():

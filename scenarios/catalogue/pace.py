@@ -3,7 +3,7 @@
 import random
 from dataclasses import replace
 
-from engine.simulation.case import Case
+from engine.simulation.case import Case, Sending
 from scenarios.catalogue.drawing import burst, case, near_edge, phone
 from scenarios.scenario import Scenario
 
@@ -50,6 +50,16 @@ def _flood(rng: random.Random, _strategy: str) -> Case:
     return case(sendings, hop_ms=(1, 50), processor_ms=(500, 1_000))
 
 
+def _crowd(rng: random.Random, _strategy: str) -> Case:
+    # More people than a page of a sweep, a stream that is cut, or a pool has room for, each with little to say.
+    sendings: list[Sending] = []
+    for index in range(rng.choice([11, 13, 17, 21, 26])):
+        start_ms = rng.choice([0, rng.randint(0, 3_000), rng.randint(0, 30_000)])
+        offsets = [0, *(rng.randint(0, 12_000) for _ in range(rng.random() < 0.2))]
+        sendings += burst(rng, offsets, start_ms=start_ms, first=len(sendings) + 1, user_phone=phone(index))
+    return case(sendings, hop_ms=(1, 50), processor_ms=rng.choice([(500, 1_000), (1_000, 15_000)]))
+
+
 SCENARIOS = (
     Scenario(name="quick", summary="short hops and little work: what is late here, is late", sample=_quick, runs=60),
     Scenario(
@@ -64,5 +74,6 @@ SCENARIOS = (
         sample=_silence,
         runs=80,
     ),
+    Scenario(name="crowd", summary="11 to 26 people within half a minute", sample=_crowd, runs=40),
     Scenario(name="flood", summary="11 to 129 messages within one window", sample=_flood, runs=50),
 )

@@ -76,6 +76,13 @@ def test_a_folder_may_be_missing_but_no_part_of_it_may_be_a_file(tmp_path: Path)
             options.folder("--out", path)
 
 
+def test_a_link_to_nothing_is_no_folder(tmp_path: Path) -> None:
+    link = tmp_path / "link"
+    link.symlink_to(tmp_path / "gone")
+    with pytest.raises(UsageError, match=r"this is a link to .*gone, which is not there"):
+        options.folder("--out", link)
+
+
 def test_a_file_to_read_must_be_there_and_be_a_file(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="there is no such file"):
         options.file("replay", tmp_path / "missing.json")

@@ -115,3 +115,10 @@ def test_of_a_design_that_hangs_it_is_said_that_nothing_was_decided_and_why() ->
         "mine.py:Mine: nothing was decided",
         "mine.py:Mine: runs were stopped and decide nothing in boundary: f1 spins",
     ]
+
+
+def test_where_only_some_runs_were_stopped_no_more_is_claimed_than_was_decided() -> None:
+    rows = [row("mine.py:Mine", "boundary", "order", "unknown", runs=2), row("mine.py:Mine", "burst", "order", "holds")]
+    coverage = {"strategy": "mine.py:Mine", "scenario": "boundary", "undecided_because": {"f1 spins": 2}}
+    said = summary({**document(rows), "coverage": [coverage]}).splitlines()
+    assert said[0] == "mine.py:Mine: no violation found in what was decided"
