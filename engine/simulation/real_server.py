@@ -207,6 +207,12 @@ class RealServer(RedisServer):
         """The keys that have no end."""
         return (text(key) for key, (_, end) in self._keys.items() if end is None)
 
+    def lasting_work(self) -> bool:
+        """Whether a key without an end holds anything but a number: a counter is no work that may come back."""
+        lasting = [(key, kind) for key, (kind, end) in self._keys.items() if end is None]
+        values = [self._client.value("GET", key) if kind == "string" else None for key, kind in lasting]
+        return any(not (isinstance(value, bytes) and value.isdigit()) for value in values)
+
     def expire(self, now_ms: int) -> list[str]:
         """It is `now_ms`: delete the keys whose end has passed; say which."""
         self._now_ms = now_ms

@@ -226,6 +226,11 @@ class RedisServer:
         """The keys that have no end."""
         return (text(key) for key, item in self.database._dict.items() if item.expireat is None)
 
+    def lasting_work(self) -> bool:
+        """Whether a key without an end holds anything but a number: a counter is no work that may come back."""
+        lasting = (item.value for item in self.database._dict.values() if item.expireat is None)
+        return any(not (isinstance(value, bytes) and value.isdigit()) for value in lasting)
+
     def expire(self, now_ms: int) -> list[str]:
         """Drop the keys whose end has passed; say which."""
         gone = self.database.ended(EPOCH_MS + now_ms)

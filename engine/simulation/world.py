@@ -77,6 +77,7 @@ class World:
         )
         self._healed = False
         self._healed_ms = 0
+        self._lingered_ms = -1  # when the run had lingered and was healed: that is no news to linger after again
 
     # -- one run -----------------------------------------------------------------------------------------------------
 
@@ -198,6 +199,7 @@ class World:
             return False
         if not self._healed:
             self._heal()  # nothing is left for a fault to strike but ticks
+            self._lingered_ms = self._healed_ms
             return not self.functions.ticks
         return True
 
@@ -208,9 +210,10 @@ class World:
         if self.case.holds_max is None:
             if (
                 self.record.faults
+                and self.record.news_ms != self._lingered_ms
                 and calm_ms < LINGER_MS
                 and self.strategy.shared_keys
-                and any(self.server.lasting_keys())
+                and self.server.lasting_work()
             ):
                 return True
             if self.functions.polls and calm_ms < CALM_MS:

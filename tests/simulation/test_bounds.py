@@ -190,3 +190,22 @@ def test_ticks_go_on_until_one_more_tick_has_changed_no_key() -> None:
     assert events(after, "tick.ended", function=began[0]["function"])
     assert history[-1]["reason"] == "quiet"
     assert history[-1]["keys"] == {}
+
+
+@pytest.mark.parametrize(("left", "least_s", "most_s"), [("work", 400, 500), ("counter", 0, 60)])
+def test_after_a_fault_a_run_waits_once_for_work_in_shared_keys_and_for_no_counter(
+    left: str, least_s: int, most_s: int
+) -> None:
+    class Leaves(probes.Sweeps):
+        shared_keys = frozenset({"left"})
+
+        async def receive(self, message: Message) -> Receipt:
+            await (self.runtime.redis.rpush("left", "work") if left == "work" else self.runtime.redis.incr("left"))
+            return await super().receive(message)
+
+    case = case_of(functions=2, faults=("clock_skew",), fault_budget=1, heal_ms=2_000_000)
+    history = run(Leaves, case, {"fault f1 starts": 1})
+    assert events(history, "fault")
+    assert list(history[-1]["keys"]) == ["left"]
+    waited_s = (history[-1]["t"] - events(history, "handover.confirmed")[-1]["t"]) / 1000
+    assert least_s <= waited_s <= most_s
