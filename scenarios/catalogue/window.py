@@ -47,6 +47,18 @@ def _as_it_is_settled(rng: random.Random, _strategy: str) -> Case:
     return case(burst(rng, [0, *later]), hop_ms=(1, 100), processor_ms=(work_ms, work_ms))
 
 
+def _as_it_is_disarmed(rng: random.Random, _strategy: str) -> Case:
+    # A conversation that is done leaves the index at once, or in one of the next ticks. Each message but the first comes
+    # about then, and whoever looks, then forgets, has as many occasions.
+    work_ms = rng.choice([1_000, 2_000])
+    at_ms, offsets = 0, []
+    for _ in range(rng.randint(4, 6)):
+        offsets.append(at_ms)
+        after_ms = rng.choice([rng.randint(0, 600), 1_000 * rng.randint(0, 3), rng.randint(0, 3_500)])
+        at_ms += 8_000 + work_ms + after_ms
+    return case(burst(rng, offsets), hop_ms=(1, rng.choice([100, 600])), processor_ms=(work_ms, work_ms))
+
+
 def _slow_holder(rng: random.Random, _strategy: str) -> Case:
     later = [rng.choice([0, rng.randint(0, 3_000), near_edge(rng)]) for _ in range(rng.randint(1, 3))]
     return case(burst(rng, [0, *later]), hop_ms=(1, rng.choice([2_600, 4_000])))
@@ -160,6 +172,12 @@ SCENARIOS = (
         summary="messages at the very instant at which the processor is done",
         sample=_as_it_is_settled,
         runs=200,
+    ),
+    Scenario(
+        name="as_it_is_disarmed",
+        summary="one message after the other, each as the conversation that is done is being forgotten",
+        sample=_as_it_is_disarmed,
+        runs=150,
     ),
     Scenario(
         name="slow_holder", summary="hops that take longer than a lock lives", sample=_slow_holder, main=True, runs=300
