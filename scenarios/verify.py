@@ -15,7 +15,7 @@ from engine.buffer.catalogue import BUILT_IN
 from engine.buffer.errors import UsageError, choices
 from engine.exploration import GROUP, ROUND, SEARCHES, shares_after
 from engine.simulation.world import settings_of
-from engine.verification.invariants.timely import LOST
+from engine.verification.verdict import LOST
 from scenarios.batch import Found, Plan, Tally, run_batch
 from scenarios.catalogue import SCENARIOS
 from scenarios.expectations import compare

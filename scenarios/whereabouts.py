@@ -60,6 +60,16 @@ def explained(violation: Violation, told: Told) -> Violation:
     )
 
 
+def _never_there(facts: Facts, message: Sent, keys: Changes) -> Found:
+    """What was never stored may have left a marker, by which it is taken for a repeat."""
+    words, sign = "it never stood in Redis", re.compile(rf"(?<!\w){re.escape(str(message.id))}(?!\w)")
+    for change in keys:
+        if message.id and change["value"] is not None and sign.search(f"{change['key']} {change['value']}"):
+            place = _places(Stay(change["event"], (change["key"],)))
+            return f"{words}; its id did, in {place} from {facts.at(change['event'])} on", (change["event"],)
+    return words, ()
+
+
 def stays(keys: Iterable[Mapping[str, Any]], label: str) -> list[Stay]:
     """When a message stood in Redis, and where; a move within one command is one stay."""
     found: list[Stay] = []
@@ -85,7 +95,7 @@ def _lost(facts: Facts, message: Sent, keys: Changes) -> Found | None:
     there = stays(keys, message.label)
     if not there:
         recognised = any(change["messages"] for change in keys) and not _may_have_been_sent(facts, message)
-        return ("it never stood in Redis", ()) if recognised or not keys else None
+        return _never_there(facts, message, keys) if recognised or not keys else None
     last = there[-1]
     if message.received is None or there[0].begun < message.received:
         return None  # something else is taken for it

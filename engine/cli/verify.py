@@ -172,7 +172,7 @@ def _warn(strategies: list[str] | None, settings: dict[str, str]) -> None:
 
 def _show(result: "Result", out: Path) -> None:
     """The table, then each violation's counterexample and the line that replays it."""
-    from engine.verification.invariants.timely import LOST
+    from engine.verification.verdict import LOST
     from reports.table import text_table
     from reports.timeline import timeline
 

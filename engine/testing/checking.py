@@ -15,7 +15,7 @@ from engine.buffer.errors import UsageError, choices
 from engine.exploration import SAMPLED
 from engine.simulation.setting import settings_of
 from engine.verification import INVARIANTS
-from engine.verification.invariants.timely import LOST
+from engine.verification.verdict import LOST
 from reports.timeline import timeline
 from scenarios.batch import Plan, Tally, run_batch
 from scenarios.catalogue import SCENARIOS

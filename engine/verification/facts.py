@@ -56,6 +56,11 @@ class Facts:
                 return index
         return None
 
+    def handed_over_elsewhere(self, message: Sent) -> HandOver | None:
+        """The first hand-over of its id under another conversation, to which that id was not sent; None if there is none."""
+        others = (h for h in self.handovers.values() if h.conversation != message.conversation and message.id in h.ids)
+        return next((h for h in others if all(member.id != message.id for member in h.members)), None)
+
     def unconfirmed(self, message: Sent, before: int) -> int:
         """How many hand-overs of a message were begun and not confirmed before an event; the refused do not count."""
         return sum(

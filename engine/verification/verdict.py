@@ -4,6 +4,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 
+#: The cause of what only follows from a loss, as what is late for ever: `no_loss` has more to say of it.
+LOST = "loss"
+
 
 class Verdict(StrEnum):
     """Violated beats unknown beats holds."""

@@ -29,32 +29,33 @@ _ALIKE: tuple[Callable[[str], tuple[str, str]], ...] = (
 _SEPARATORS = ":|-_/.#, \0\n;@=+~"
 
 
-def _joined(rng: random.Random) -> tuple[tuple[str, str], tuple[str, str]]:
+def _joined(rng: random.Random) -> list[tuple[str, str]]:
     """Two pairs of names that read the same when they are joined with some character."""
     between = rng.choice(_SEPARATORS)
-    return (f"bot{between}7", "49151"), ("bot", f"7{between}49151")
+    return [(f"bot{between}7", "49151"), ("bot", f"7{between}49151")]
 
 
-def _alike_names(rng: random.Random) -> tuple[tuple[str, str], tuple[str, str]]:
-    alike = rng.choice(_ALIKE)
-    if rng.random() < 0.5:
-        one, other = alike("bot")
-        return (one, "49151"), (other, "49151")
-    one, other = alike("49151")
-    return ("bot", one), ("bot", other)
+def _alike_names(rng: random.Random) -> list[tuple[str, str]]:
+    """Five pairs, each alike in another way, and apart from the others."""
+    names: list[tuple[str, str]] = []
+    for number, alike in enumerate(rng.sample(_ALIKE, 5)):
+        if rng.random() < 0.5:
+            names += [(each, f"4915{number}") for each in alike("bot")]
+        else:
+            names += [("bot", each) for each in alike(f"4915{number}")]
+    return names
 
 
 def _look_alikes(rng: random.Random, _strategy: str) -> Case:
-    way = rng.randrange(3)
-    if way == 2:  # one conversation, two ids
-        sendings = burst(rng, [0, rng.randint(0, 6_000), near_edge(rng)])
-        one, other = rng.choice(_ALIKE)("id-")
-        sendings = [replace(each, message_id=name) for each, name in zip(sendings, (one, other, "id-3"), strict=True)]
-        return case(sendings)
+    way = rng.randrange(4)
+    if way == 3:  # one conversation, two pairs of ids
+        sendings = burst(rng, [0, rng.randint(0, 6_000), rng.randint(0, 6_000), near_edge(rng)])
+        pairs = [alike(f"id{number}-") for number, alike in enumerate(rng.sample(_ALIKE, 2))]
+        return case([replace(each, message_id=name) for each, name in zip(sendings, sum(pairs, ()), strict=True)])
     sendings = []
     same_ids = rng.random() < 0.5
     for instance, number in _joined(rng) if way == 0 else _alike_names(rng):
-        offsets = [rng.randint(0, 4_000) for _ in range(rng.randint(1, 2))]
+        offsets = [rng.randint(0, 4_000) for _ in range(rng.choice([1, 1, 2]))]
         drawn = burst(rng, offsets, first=len(sendings) + 1, instance_name=instance, user_phone=number)
         if same_ids:  # an id belongs to its conversation alone
             drawn = [replace(each, message_id=f"id-{place}") for place, each in enumerate(drawn, 1)]

@@ -3,14 +3,17 @@
 from collections.abc import Iterable
 
 from engine.verification.facts import Facts
-from engine.verification.verdict import Finding, Violation
+from engine.verification.verdict import LOST, Finding, Violation
 
 NAME = "no_leak"
 _SHOWN = 3
 
 
 def judge(facts: Facts) -> Finding:
-    """Compare the keys at the end with `shared_keys`: exact names, or a prefix where one ends with `*`."""
+    """Compare the keys at the end with `shared_keys`: exact names, or a prefix where one ends with `*`.
+
+    Where a message is lost, what is left is taken for a consequence: nobody came for it.
+    """
     if facts.end is None or not facts.complete:
         return Finding(applicable=False)
     shared: list[str] = facts.start.get("shared_keys") or []
@@ -18,9 +21,13 @@ def judge(facts: Facts) -> Finding:
     if not left:
         return Finding(applicable=True)
     shown = ", ".join(left[:_SHOWN]) + (f" and {len(left) - _SHOWN} more" if len(left) > _SHOWN else "")
-    last = len(facts.history) - 1
+    last, lost = len(facts.history) - 1, facts.lost
     told = f"{len(left)} {'key is' if len(left) == 1 else 'keys are'} left at the end, at {facts.at(last)}: {shown}"
-    return Finding(applicable=True, violations=(Violation(NAME, told, (*_last_writes(facts, left[0]), last)),))
+    if lost:
+        told += f"; {lost[0].label} is lost"
+    events = (*_last_writes(facts, left[0]), last)
+    violation = Violation(NAME, told, events, tuple(m.label for m in lost), LOST if lost else None)
+    return Finding(applicable=True, violations=(violation,))
 
 
 def is_shared(key: str, shared: Iterable[str]) -> bool:

@@ -42,6 +42,9 @@ def _violation(facts: Facts, message: Sent) -> Violation:
             events.append(last.failed)
     else:
         told += " and never handed over"
+        if (elsewhere := facts.handed_over_elsewhere(message)) is not None:
+            told += f" in its conversation: it was under {list(elsewhere.conversation)}, at {facts.at(elsewhere.sent)}"
+            events.append(elsewhere.sent)
     return Violation(NAME, told, (*events, len(facts.history) - 1), (message.label,))
 
 

@@ -16,7 +16,8 @@ def judge(facts: Facts) -> Finding:
     accepted message of it has had no effect by then, is not dead-lettered, and its failure was not owned up to by a
     `failed` in between. What it speaks of follows from the last thing that its reporter saw go well in the conversation
     since its last status (see `_spoken_of`): another function's batch may fail at the same time, and a report about
-    an earlier batch is none the less true.
+    an earlier batch is none the less true. And it is false if its reporter saw nothing go well since its last status, but
+    dead-lettered a message that has had no effect: that was given up, and "success" says the opposite.
 
     `failed` is false only if nothing was in doubt: every message received so far had its effect in a hand-over that was
     confirmed, and no hand-over of the conversation had failed ("failed" may mean "not confirmed").
@@ -29,7 +30,8 @@ def judge(facts: Facts) -> Finding:
             event = facts.history[index]
             function = event.get("function", "")
             if event["status"] == "success":
-                found = _false_success(facts, talk, index, previous.get(function, -1), owned_up)
+                since = previous.get(function, -1)
+                found = _false_success(facts, talk, index, since, owned_up) or _given_up(facts, talk, index, since)
             else:
                 found = _false_failed(facts, talk, index)
                 owned_up.append(index)
@@ -79,6 +81,24 @@ def _false_success(facts: Facts, talk: Talk, index: int, since: int, owned_up: l
                     f" {how} at {facts.at(over)} and it has had no effect"
                 )
                 return Violation(NAME, told, (handover.sent, over, index), (message.label,))
+    return None
+
+
+def _given_up(facts: Facts, talk: Talk, index: int, since: int) -> Violation | None:
+    function = facts.history[index].get("function", "")
+    well = [h.confirmed for h in talk.handovers if h.function == function]
+    well += [d.confirmed for d in talk.deliveries if d.function == function and 200 <= (d.status or 0) < 300]
+    if any(at is not None and since < at < index for at in well):
+        return None
+    for message in talk.messages:
+        for given_up in message.dead_letters:
+            own = facts.history[given_up].get("function", "") == function
+            if own and since < given_up < index and not any(at < index for at, _ in message.effects):
+                told = (
+                    f'"success" was reported at {facts.at(index)} although {function} had dead-lettered {message.label}'
+                    f" at {facts.at(given_up)} and it has had no effect"
+                )
+                return Violation(NAME, told, (given_up, index), (message.label,))
     return None
 
 

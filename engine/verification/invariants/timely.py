@@ -3,7 +3,7 @@
 from engine.verification.facts import Facts
 from engine.verification.history import Event
 from engine.verification.records import HandOver, Sent, seconds
-from engine.verification.verdict import Finding, Violation
+from engine.verification.verdict import LOST, Finding, Violation
 
 NAME = "timely"
 
@@ -12,8 +12,6 @@ NAME = "timely"
 HOPS = 40
 #: For waits of the design's own: tries for a lock, jitter.
 OWN_WAITS_MS = 2_000
-#: The cause of what is late because it is lost: `no_loss` has more to say of it.
-LOST = "loss"
 
 
 def deadline_ms(facts: Facts, accepted_ms: int) -> int:
