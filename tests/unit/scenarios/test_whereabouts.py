@@ -80,6 +80,16 @@ def test_a_message_that_was_never_stored_is_said_to_be_so() -> None:
     assert events == ["webhook.answered", "end"]
 
 
+def test_a_message_that_left_only_its_marker_is_said_to_have() -> None:
+    crash = {"faults": ("crash",), "fault_budget": 1, "heal_ms": 10_000, "provider_retries": 1}
+    marker = 'seen:["bot", "4915110000001"]:\'id-1\''
+    violation, events = explanation(
+        "dedupe.py:MarksFirst", (0, 3_000), "no_loss", {f"fault f1 SET {marker} reply#1": 1}, **crash
+    )
+    assert violation.explanation.endswith(f": it never stood in Redis; its id did, in {marker} from 0.000 s on")
+    assert events == ["SET", "webhook.answered"]
+
+
 def test_a_message_that_stands_there_because_a_script_is_refused_is_said_to_be_so() -> None:
     violation, events = explain(CannotBeRead, [(0, "text one")], "no_loss")
     words, _, error = violation.explanation.partition(" errors): ResponseError: ")

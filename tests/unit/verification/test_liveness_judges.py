@@ -293,6 +293,37 @@ def test_success_after_the_failed_batch_was_dead_lettered_is_true() -> None:
     assert judged(paper.end(), "status_true").verdict is H
 
 
+def given_up_by_f1() -> Paper:
+    paper = one_message(attempts=1)
+    paper.hand_over("m1", 8_020, 9_000, outcome="failed")
+    paper.dead_letter(9_010, "m1", function="f1")
+    return paper
+
+
+def test_success_by_who_has_just_given_the_message_up_is_false() -> None:
+    paper = given_up_by_f1()
+    paper.status(9_020, "success", function="f1")
+    found = judged(paper.end(), "status_true").violations[0]
+    assert found.explanation == (
+        '"success" was reported at 9.020 s although f1 had dead-lettered m1 at 9.010 s and it has had no effect'
+    )
+
+
+def test_success_of_another_batch_is_true_after_a_message_was_given_up() -> None:
+    paper = given_up_by_f1()
+    paper.message("m2", 9_100)
+    paper.hand_over("m2", 18_000, key="k2", function="f1")
+    paper.status(19_010, "success", function="f1")
+    assert judged(paper.end(), "status_true").verdict is H
+
+
+def test_success_after_the_giving_up_was_owned_up_to_is_true() -> None:
+    paper = given_up_by_f1()
+    paper.status(9_020, "failed", function="f1")
+    paper.status(9_030, "success", function="f1")
+    assert judged(paper.end(), "status_true").verdict is H
+
+
 def test_failed_is_false_when_everything_was_confirmed() -> None:
     paper = one_message()
     paper.hand_over("m1", 8_020, 9_000)
@@ -331,6 +362,15 @@ def test_without_a_status_there_is_nothing_to_be_true() -> None:
 )
 def test_only_shared_keys_may_stay(shared: list[str], keys: dict[str, str], verdict: Verdict) -> None:
     assert judged(one_message(shared_keys=shared).end(keys=keys), "no_leak").verdict is verdict
+
+
+def test_what_is_left_of_a_lost_message_follows_from_the_loss() -> None:
+    found = judged(one_message().end(keys={"list": "list"}), "no_leak").violations[0]
+    assert (found.cause, found.messages) == ("loss", ("m1",))
+    assert found.explanation == "1 key is left at the end, at 4000.000 s: list; m1 is lost"
+    paper = one_message()
+    paper.hand_over("m1", 8_020)
+    assert judged(paper.end(keys={"list": "list"}), "no_leak").violations[0].cause is None
 
 
 def test_a_leak_names_who_wrote_the_key_last() -> None:

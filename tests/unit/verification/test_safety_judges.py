@@ -248,6 +248,23 @@ def test_only_a_batch_given_up_before_the_next_is_exempt(given_up: int, verdict:
     assert judged(paper.end(), "one_at_a_time").verdict is verdict
 
 
+def test_a_lost_message_that_went_out_under_another_conversation_is_said_to_have() -> None:
+    paper = Paper()
+    paper.message("m1", conversation=("botA", "7"))
+    paper.message("m2", conversation=("bota", "7"))
+    paper.hand_over("m2 m1", 8_010)
+    said = judged(paper.end(), "no_loss").violations[0].explanation
+    assert said.endswith("never handed over in its conversation: it was under ['bota', '7'], at 8.010 s")
+
+
+def test_an_id_that_another_conversation_has_too_is_not_taken_for_the_message() -> None:
+    paper = Paper()
+    paper.message("m1", id="id", conversation=("botA", "7"))
+    paper.message("m2", id="id", conversation=("bota", "7"))
+    paper.hand_over("m2", 8_010)
+    assert judged(paper.end(), "no_loss").violations[0].explanation.endswith("and never handed over")
+
+
 # isolation and integrity
 
 
