@@ -1,13 +1,15 @@
 """Verify: strategies through scenarios, over all cores, to a table of verdicts and the counterexamples behind it."""
 
 import os
+import signal
 import time
 from collections import Counter, deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
 from itertools import chain, pairwise
-from multiprocessing import get_context
+from multiprocessing import active_children, get_context
 from pathlib import Path
 from typing import Any
 
@@ -55,15 +57,21 @@ def verify(
 
     `out` is the folder for `results.json` and `traces/` (None: nothing is written); `seconds` bounds the whole call, but that no run
     is broken off by it; `command` is written down, for whoever wants the same again.
+    An interrupt ends the runs: the result is then of those until then, and says that it was `stopped`.
     Raises `UsageError` for anything that is not there or is refused.
     """
-    started = time.monotonic()
+    started, stopped = time.monotonic(), False
     plans = plans_of(strategies, scenario_names, faults, fault_budget, workload, explore, seed, settings or {})
     wanted = {plan: runs or find_scenario(plan.scenario).runs for plan in plans}
     runs_until, until = (None, None) if seconds is None else (started + RUNS_SHARE * seconds, started + seconds)
     with pool_of(jobs) as pool:
-        tallies = run_all(pool, wanted, runs_until, progress)
-        if all(tally.skipped and not tally.runs for tally in tallies.values()):
+        try:
+            tallies = run_all(pool, wanted, runs_until, progress)
+        except Stopped as stop:
+            stop_now(pool)
+            # What it has come to is shown, and is not made small any more.
+            pool, tallies, stopped, until = Here(), stop.tallies, True, started
+        if not stopped and all(tally.skipped and not tally.runs for tally in tallies.values()):
             raise UsageError(
                 f"{plans[0].scenario} is not for {plans[0].strategy}, and nothing else was asked for: give another --scenario"
             )
@@ -74,7 +82,9 @@ def verify(
         tallies, traces, seed=seed, elapsed_s=elapsed, settings=_settings(plans), command=command
     )
     differences = compare(document["rows"]) if strategies is None and _is_standard(faults, workload, settings) else None
-    if seconds is not None:
+    if stopped:
+        document["stopped"] = True
+    if stopped or seconds is not None:
         document["not_run"] = [
             f"{plan.strategy} · {plan.scenario}"
             for plan in plans
@@ -145,7 +155,14 @@ def _is_standard(faults: Sequence[str] | None, workload: Path | None, settings: 
     return faults is None and workload is None and not settings
 
 
-class _Here(Executor):
+class Stopped(KeyboardInterrupt):
+    """Somebody wants the runs to end now; `tallies` is what they have come to."""
+
+    def __init__(self, tallies: dict[Plan, Tally]) -> None:
+        self.tallies = tallies
+
+
+class Here(Executor):
     """An executor that works in this process, for `--jobs 1`: easy to debug and to profile."""
 
     def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> "Future[Any]":
@@ -158,16 +175,40 @@ class _Here(Executor):
         return future
 
 
-def pool_of(jobs: int | None) -> Executor:
-    """An executor with so many processes (None: one for each core)."""
+@contextmanager
+def pool_of(jobs: int | None) -> Iterator[Executor]:
+    """An executor with so many processes (None: one for each core). An interrupt stops them at once."""
     count = jobs or os.cpu_count() or 1
-    return _Here() if count == 1 else ProcessPoolExecutor(count, mp_context=get_context("forkserver"))
+    if count == 1:
+        yield Here()
+        return
+    pool = ProcessPoolExecutor(count, get_context("forkserver"), initializer=_leave_interrupts_to_the_parent)
+    with pool:
+        try:
+            yield pool
+        except KeyboardInterrupt:
+            stop_now(pool)
+            raise
+
+
+def _leave_interrupts_to_the_parent() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
+def stop_now(pool: Executor) -> None:
+    """Give up what is under way in a pool of processes."""
+    if isinstance(pool, ProcessPoolExecutor):
+        pool.shutdown(wait=False, cancel_futures=True)
+        for process in active_children():
+            process.terminate()
 
 
 def run_all(
     pool: Executor, wanted: dict[Plan, int], deadline: float | None, progress: Progress | None
 ) -> dict[Plan, Tally]:
     """Run all batches; begin no run after the deadline. Results are merged in the order of their numbers.
+
+    Raises `Stopped` for an interrupt.
 
     With a deadline each plan makes a few runs before any makes more: the time may be too short for a batch of each.
     A portfolio's shares are made anew when a round of its plan is closed; the other plans' batches go on meanwhile.
@@ -178,15 +219,18 @@ def run_all(
     # In turn over the plans, so that a deadline leaves none without runs.
     waiting = deque(sorted((part for each in rounds.values() for part in each.next_round()), key=lambda part: part[1]))
     sampled = sum(len(each.starts) for each in rounds.values() if isinstance(each, _Rounds))
-    for done, ((plan, at, *_), result) in enumerate(_in_parallel(pool, _run_part, waiting, deadline), 1):
-        if rounds[plan].close(at, result):
-            waiting.extend(rounds[plan].next_round())
-        if rounds[plan].cut:
-            for part in [part for part in waiting if part[0] == plan]:
-                waiting.remove(part)
-        if progress is not None:
-            # How large a tree is, is known when it has been searched: until then the total is what is in sight.
-            progress(f"{plan.strategy} · {plan.scenario}", done, sampled or done + len(waiting))
+    try:
+        for done, ((plan, at, *_), result) in enumerate(_in_parallel(pool, _run_part, waiting, deadline), 1):
+            if rounds[plan].close(at, result):
+                waiting.extend(rounds[plan].next_round())
+            if rounds[plan].cut:
+                for part in [part for part in waiting if part[0] == plan]:
+                    waiting.remove(part)
+            if progress is not None:
+                # How large a tree is, is known when it has been searched: until then the total is what is in sight.
+                progress(f"{plan.strategy} · {plan.scenario}", done, sampled or done + len(waiting))
+    except KeyboardInterrupt:
+        raise Stopped({plan: each.tally() for plan, each in rounds.items()}) from None
     return {plan: each.tally() for plan, each in rounds.items()}
 
 
@@ -250,7 +294,7 @@ def _in_parallel(
     Items may be added while results are taken.
     """
     pending: dict[Future[Any], Any] = {}
-    ahead = 1 if isinstance(pool, _Here) else 2 * (os.cpu_count() or 1)
+    ahead = 1 if isinstance(pool, Here) else 2 * (os.cpu_count() or 1)
     while waiting or pending:
         late = deadline is not None and time.monotonic() > deadline
         while waiting and len(pending) < ahead and not late:

@@ -2,6 +2,7 @@
 
 import math
 import os
+import signal
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, redirect_stdout, suppress
@@ -159,6 +160,20 @@ def in_view(work: Callable[..., Any], selection: dict[str, Any]) -> Any:
             bar.update(task, description=label, completed=done, total=total)
 
         return work(**selection, progress=progress)
+
+
+@contextmanager
+def ended_by_termination() -> Iterator[None]:
+    """SIGTERM, as `timeout` and pipelines send it, ends the work as Ctrl-C does: with what it has come to."""
+
+    def interrupt(_number: int, _frame: object) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def without_secrets(url: str) -> str:

@@ -131,25 +131,26 @@ def verify(
             return UNDECIDED  # verdicts of runs that cannot be repeated would say nothing
         _told("determinism: every run gave the same history twice")
         selection.update(bound)
-    result: Result = options.in_view(
-        scenarios.verify, {**selection, "command": "bufferproof " + shlex.join(sys.argv[1:])}
-    )
+    with options.ended_by_termination():
+        result: Result = options.in_view(
+            scenarios.verify, {**selection, "command": "bufferproof " + shlex.join(sys.argv[1:])}
+        )
     if as_json:
         typer.echo(json.dumps(result.to_json(), indent=2))
     else:
         _show(result, out)
+    stopped = "stopped" in result.document
+    why = "it was stopped" if stopped else "the time was up (--seconds)"
     not_run, cut_short = (len(result.document.get(name, ())) for name in ("not_run", "cut_short"))
     if not_run or cut_short:
-        _told(
-            f"the time was up (--seconds): {not_run} pairs of a strategy and a scenario had no run, {cut_short} only some of theirs"
-        )
-    if seconds is not None and (
+        _told(f"{why}: {not_run} pairs of a strategy and a scenario had no run, {cut_short} only some of theirs")
+    if (stopped or seconds is not None) and (
         left := sum(row["verdict"] == "violated" and row["trace"] is None for row in result.document["rows"])
     ):
         from reports.wording import counted
 
-        _told(f"{counted(left, 'violation')} without a counterexample of their own: the time was up (--seconds)")
-    return int(result.exit_status)
+        _told(f"{counted(left, 'violation')} without a counterexample of their own: {why}")
+    return int(result.exit_status) or (UNDECIDED if stopped else 0)
 
 
 def _told(line: str) -> None:

@@ -1,7 +1,12 @@
-"""`verify --seconds`: when the time is up, what was found is still shown, as small as it is by then."""
+"""`verify --seconds`, and an interrupt: when the time is up, what was found is still shown, as small as it is by then."""
 
+import json
 import math
+import subprocess
+import sys
+import time
 from concurrent.futures import Future
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,7 +16,7 @@ from engine.buffer.errors import UsageError
 from scenarios.batch import Tally, run_batch
 from scenarios.result import Result
 from scenarios.search import run_slice
-from scenarios.verify import _counterexamples, _Here, _Rounds, plans_of, pool_of, run_all
+from scenarios.verify import Here, _counterexamples, _Rounds, plans_of, pool_of, run_all
 
 HELD_ROW = {"verdict": "holds", "runs": 9, "applicable_runs": 9}
 
@@ -65,7 +70,7 @@ def test_a_search_that_ended_by_itself_was_not_cut_short() -> None:
     assert result.document["cut_short"] == []
 
 
-class Noting(_Here):
+class Noting(Here):
     """Stands in for the processes: notes the batches it is given and makes no run."""
 
     def __init__(self) -> None:
@@ -119,3 +124,43 @@ def test_a_batch_that_is_under_way_begins_no_run_after_the_time() -> None:
     )
     assert run_batch(plan, 0, 25, until=0.0).runs == 0
     assert run_slice(search, 0, 0, 25, None, 0.0)[0].runs == 0
+
+
+def test_an_interrupt_ends_the_runs_and_what_they_came_to_is_shown(tmp_path: Path) -> None:
+    def interrupt(label: str, done: int, _total: int) -> None:
+        if label.startswith("lock") and done == 2:
+            raise KeyboardInterrupt
+
+    result = scenarios.verify(["lock"], ["boundary"], runs=100, jobs=1, out=tmp_path, progress=interrupt)
+    assert result.document["stopped"] is True
+    assert result.document["cut_short"] == ["lock · boundary"]
+    assert {row["runs"] for row in result.document["rows"]} == {50}
+    assert "no_loss" in {each.invariant for each in result.counterexamples}
+    assert json.loads((tmp_path / "results.json").read_text())["stopped"] is True
+
+
+def test_sigterm_ends_verify_with_its_table_and_without_a_verdict_that_all_held(tmp_path: Path) -> None:
+    (tmp_path / "mine.py").write_text(
+        "import pathlib\n"
+        "from engine.buffer import Receipt, Strategy\n"
+        "class Mine(Strategy):\n"
+        "    name = 'mine'\n"
+        "    tick_ms = None\n"
+        "    async def receive(self, message):\n"
+        "        pathlib.Path('begun').touch()\n"
+        "        await self.runtime.hand_over([message])\n"
+        "        return Receipt()\n"
+    )
+    line = [sys.executable, "-m", "engine.cli.main", "verify", "--strategy", "mine.py:Mine", "--jobs", "2"]
+    process = subprocess.Popen(
+        [*line, "--runs", "100000"], cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+    while not (tmp_path / "begun").exists():
+        assert process.poll() is None
+        time.sleep(0.05)
+    process.terminate()
+    out, err = (text.decode() for text in process.communicate())
+    assert process.returncode in (1, 3), err
+    assert out.startswith("strategy")
+    assert "it was stopped: " in err
+    assert "Traceback" not in err
