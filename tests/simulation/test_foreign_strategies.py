@@ -45,6 +45,7 @@ windows:KeepsTheNewestTen flood no_loss
 windows:NewestFirst boundary order
 windows:SortedByText boundary order
 windows:SortedById odd_messages order
+windows:ForgetsAfterLook as_it_is_disarmed no_loss
 windows:InMemory boundary buffered
 windows:InClassMemory fault_crash no_loss
 payloads:StripsNewlines odd_messages integrity
@@ -56,6 +57,7 @@ payloads:JoinedNames two_conversations isolation
 payloads:NamesByUnderscore joined_names isolation
 payloads:ByInstanceAlone many_conversations isolation
 payloads:SuccessFirst retry status_true
+payloads:SuccessForTheDead attempts_used_up status_true
 payloads:FailedAlways boundary status_true
 naive:ListAndTimer boundary no_loss
 naive:ReadAndDeleteAtOnce retry no_loss

@@ -382,6 +382,19 @@ class DeadAndSuccess(Core):
         await self.runtime.report_status(self.conversation_of(name), "success")
 
 
+class SuccessForTheDead(Core):
+    """Gives up as it should, and calls what has left the buffer a success."""
+
+    async def failed(self, name: bytes, fence: int, tries: int, messages: list[Message], error: HandOverError) -> None:
+        """Another try, or a dead letter and a success."""
+        if tries < self.runtime.settings.max_retry_attempts:
+            await super().failed(name, fence, tries, messages, error)
+            return
+        await self.runtime.dead_letter(messages, str(error))
+        await self.settle(name, fence, messages)
+        await self.runtime.report_status(self.conversation_of(name), "success")
+
+
 class EncodesTwice(Core):
     """A text goes through base64 as UTF-8 and comes back as Latin-1."""
 

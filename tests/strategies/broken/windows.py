@@ -278,3 +278,16 @@ class TimersAlone(Core):
         """Deliver what is due."""
         await self.work(self.name_of(conversation).encode())
         return Delivery()
+
+
+class ForgetsAfterLook(Core):
+    """Who finds nothing of a conversation takes it from the index: a message that came in between is never looked for."""
+
+    ADD: ClassVar[str] = Core.ADD.replace("return 1", "redis.call('SADD', 'names', ARGV[1])\n  return 1")
+    FIND: ClassVar[str] = "return redis.call('SMEMBERS', 'names')"
+
+    async def work(self, name: bytes) -> None:
+        """Deliver what is due; look, then forget."""
+        await super().work(name)
+        if not await self.runtime.redis.exists(f"pending:{name.decode()}", f"flight:{name.decode()}"):
+            await self.runtime.redis.srem("names", name)
