@@ -15,10 +15,10 @@ from engine.simulation.case import Case, Sending
 from engine.simulation.world import settings_of
 from engine.verification import Verdict, judge
 from scenarios.measure.parallel import Call, Progress, in_order
+from scenarios.pool import pool_of
 from scenarios.running import History, run_case, scheduler_of
 from scenarios.selection import find_strategy
 from scenarios.trace import SCHEMA, versions
-from scenarios.verify import pool_of
 
 STRATEGIES = ("baseline", "lock", "lua", "fenced_lock", "lease")
 FAILURES = ("endpoint_503", "error_500", "says_failed", "refused", "timed_out", "answer_lost")

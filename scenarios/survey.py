@@ -18,8 +18,9 @@ from engine.buffer.catalogue import BUILT_IN
 from scenarios.batch import Plan
 from scenarios.catalogue import SCENARIOS
 from scenarios.expectations import known_verdicts, written_down
+from scenarios.pool import pool_of
 from scenarios.result import result_document
-from scenarios.verify import pool_of, run_all
+from scenarios.verify import run_all
 
 #: Runs in a scenario of the main job, and in another: enough for what is certain, few enough for every `make test`.
 MAIN_RUNS, SURVEY_RUNS = 80, 24

@@ -1,15 +1,10 @@
 """Verify: strategies through scenarios, over all cores, to a table of verdicts and the counterexamples behind it."""
 
-import os
-import signal
 import time
 from collections import Counter, deque
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, Executor, Future, ProcessPoolExecutor, wait
-from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
+from concurrent.futures import Executor
 from itertools import chain, pairwise
-from multiprocessing import active_children, get_context
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +17,7 @@ from scenarios.batch import Found, Plan, Tally, run_batch
 from scenarios.catalogue import SCENARIOS
 from scenarios.expectations import compare
 from scenarios.failures import ShownFailure, sentence_kind, shrink_found, trace_name
+from scenarios.pool import Here, in_parallel, pool_of, stop_now
 from scenarios.result import Counterexample, Result, result_document
 from scenarios.search import Search, run_slice
 from scenarios.selection import POLICIES, chosen_faults, find_scenario, find_strategy
@@ -162,47 +158,6 @@ class Stopped(KeyboardInterrupt):
         self.tallies = tallies
 
 
-class Here(Executor):
-    """An executor that works in this process, for `--jobs 1`: easy to debug and to profile."""
-
-    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> "Future[Any]":
-        """Do it now."""
-        future: Future[Any] = Future()
-        try:
-            future.set_result(fn(*args, **kwargs))
-        except Exception as error:
-            future.set_exception(error)
-        return future
-
-
-@contextmanager
-def pool_of(jobs: int | None) -> Iterator[Executor]:
-    """An executor with so many processes (None: one for each core). An interrupt stops them at once."""
-    count = jobs or os.cpu_count() or 1
-    if count == 1:
-        yield Here()
-        return
-    pool = ProcessPoolExecutor(count, get_context("forkserver"), initializer=_leave_interrupts_to_the_parent)
-    with pool:
-        try:
-            yield pool
-        except KeyboardInterrupt:
-            stop_now(pool)
-            raise
-
-
-def _leave_interrupts_to_the_parent() -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-
-
-def stop_now(pool: Executor) -> None:
-    """Give up what is under way in a pool of processes."""
-    if isinstance(pool, ProcessPoolExecutor):
-        pool.shutdown(wait=False, cancel_futures=True)
-        for process in active_children():
-            process.terminate()
-
-
 def run_all(
     pool: Executor, wanted: dict[Plan, int], deadline: float | None, progress: Progress | None
 ) -> dict[Plan, Tally]:
@@ -220,7 +175,7 @@ def run_all(
     waiting = deque(sorted((part for each in rounds.values() for part in each.next_round()), key=lambda part: part[1]))
     sampled = sum(len(each.starts) for each in rounds.values() if isinstance(each, _Rounds))
     try:
-        for done, ((plan, at, *_), result) in enumerate(_in_parallel(pool, _run_part, waiting, deadline), 1):
+        for done, ((plan, at, *_), result) in enumerate(in_parallel(pool, _run_part, waiting, deadline), 1):
             if rounds[plan].close(at, result):
                 waiting.extend(rounds[plan].next_round())
             if rounds[plan].cut:
@@ -286,31 +241,6 @@ class _Rounds:
         return merged
 
 
-def _in_parallel(
-    pool: Executor, work: Callable[..., Any], waiting: deque[Any], deadline: float | None
-) -> Iterator[tuple[Any, Any]]:
-    """Do the work on all items, a few ahead of what is finished, and give each result as it comes.
-
-    Items may be added while results are taken.
-    """
-    pending: dict[Future[Any], Any] = {}
-    ahead = 1 if isinstance(pool, Here) else 2 * (os.cpu_count() or 1)
-    while waiting or pending:
-        late = deadline is not None and time.monotonic() > deadline
-        while waiting and len(pending) < ahead and not late:
-            item = waiting.popleft()
-            pending[pool.submit(work, *item)] = item
-        if not pending:
-            return
-        finished, _ = wait(pending, return_when=FIRST_COMPLETED)
-        for future in finished:
-            item = pending.pop(future)
-            try:
-                yield item, future.result()
-            except BrokenProcessPool:
-                raise UsageError("a worker process died: run with --jobs 1 to see why") from None
-
-
 def _counterexamples(
     pool: Executor, tallies: dict[Plan, Tally], redact: bool, deadline: float | None, progress: Progress | None
 ) -> list[ShownFailure]:
@@ -328,7 +258,7 @@ def _counterexamples(
     shown: dict[tuple[Plan, str, str | None], ShownFailure] = {}
     first = deque(item for item in items if item[2] == TRIALS_FULL)
     again = deque(item for item in items if item[2] == TRIALS_SHORT)
-    made = chain(_in_parallel(pool, shrink_found, first, None), _in_parallel(pool, shrink_found, again, deadline))
+    made = chain(in_parallel(pool, shrink_found, first, None), in_parallel(pool, shrink_found, again, deadline))
     for done, ((plan, found, *_), failure) in enumerate(made, 1):
         if failure is not None:
             shown[plan, found.invariant, found.cause] = failure

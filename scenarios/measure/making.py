@@ -11,8 +11,8 @@ from engine.buffer.files import write_whole
 from scenarios.measure import boundary, cost, faults, risk, steps
 from scenarios.measure.parallel import Progress, in_order
 from scenarios.measure.profile import Profile
+from scenarios.pool import pool_of
 from scenarios.trace import SCHEMA, versions
-from scenarios.verify import pool_of
 
 #: What can be measured, by the kind of the file that it writes.
 MEASUREMENTS: Mapping[str, ModuleType] = {module.NAME: module for module in (boundary, steps, faults, cost, risk)}

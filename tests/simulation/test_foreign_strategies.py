@@ -56,9 +56,9 @@ payloads:RoundsIntegers boundary integrity
 payloads:JoinedNames two_conversations isolation
 payloads:NamesByUnderscore joined_names isolation
 payloads:ByInstanceAlone many_conversations isolation
-payloads:SuccessFirst retry status_true
-payloads:SuccessForTheDead attempts_used_up status_true
-payloads:FailedAlways boundary status_true
+statuses:SuccessFirst retry status_true
+statuses:SuccessForTheDead attempts_used_up status_true
+statuses:FailedAlways boundary status_true
 naive:ListAndTimer boundary no_loss
 naive:ReadAndDeleteAtOnce retry no_loss
 naive:OneDocument burst no_loss
@@ -132,8 +132,8 @@ payloads:DigitsOfThePhone look_alikes isolation
 payloads:LowerNames look_alikes isolation
 payloads:Shards many_conversations isolation
 payloads:RemembersTheLast many_conversations isolation
-payloads:SuccessAlways retry status_true
-payloads:DeadAndSuccess retry status_true
+statuses:SuccessAlways retry status_true
+statuses:DeadAndSuccess retry status_true
 payloads:EncodesTwice boundary integrity
 naive:PopsWhileThereIsSomething retry no_loss
 naive:DeliversWithoutAnEnd retry no_loss

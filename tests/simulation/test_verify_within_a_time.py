@@ -14,9 +14,10 @@ import pytest
 import scenarios
 from engine.buffer.errors import UsageError
 from scenarios.batch import Tally, run_batch
+from scenarios.pool import Here, pool_of
 from scenarios.result import Result
 from scenarios.search import run_slice
-from scenarios.verify import Here, _counterexamples, _Rounds, plans_of, pool_of, run_all
+from scenarios.verify import _counterexamples, _Rounds, plans_of, run_all
 
 HELD_ROW = {"verdict": "holds", "runs": 9, "applicable_runs": 9}
 
