@@ -56,9 +56,10 @@ def _cell(traces: list[dict[str, Any]], design: str, kind: str) -> str:
             continue
         clauses = trace["exceptions"]
         race = trace["violation"]["cause"]
-        told = "; ".join(clauses) if len(clauses) <= CLAUSES_MAX else f"this fault among {count_of(clauses)} deviations"
+        count = count_of(clauses)
+        told = "; ".join(clauses) if count <= CLAUSES_MAX else f"this fault among {count} deviations"
         text = f"**{invariant}**{f' ({race})' if race else ''}: {told}"
-        found = (count_of(clauses), len(trace["history"]), text)
+        found = (count, len(trace["history"]), text)
         smallest[invariant] = min(found, smallest.get(invariant, found))
     return "<br>".join(text for _, _, text in smallest.values())
 

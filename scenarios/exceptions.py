@@ -31,7 +31,7 @@ def exceptions(told: Told) -> tuple[str, ...]:
     """
     if told.size[0] > MOST:
         return (f"{told.size[0]:,} deviations (it has not been made small)",)
-    slow_ms = slow_network_ms(told.run.history)
+    slow_ms = slow_network_ms(told.run)
     clauses = [] if slow_ms is None else [(-1, f"every hop takes {seconds(slow_ms)}")]
     clauses += [*_of_numbers(told), *_of_delays(told)]
     return tuple(dict.fromkeys(text for _, text in sorted(clauses, key=lambda each: each[0])))

@@ -71,7 +71,10 @@ def verify(
             raise UsageError(
                 f"{plans[0].scenario} is not for {plans[0].strategy}, and nothing else was asked for: give another --scenario"
             )
-        found = _counterexamples(pool, tallies, redact, until, progress)
+        found, whole = _counterexamples(pool, tallies, redact, until, progress)
+        if not whole:
+            stop_now(pool)
+            stopped = True
     traces = _write_traces(found, out)
     elapsed = time.monotonic() - started
     document = result_document(
@@ -243,10 +246,11 @@ class _Rounds:
 
 def _counterexamples(
     pool: Executor, tallies: dict[Plan, Tally], redact: bool, deadline: float | None, progress: Progress | None
-) -> list[ShownFailure]:
+) -> tuple[list[ShownFailure], bool]:
     """The shrunk failures: one for each plan, invariant and cause; thorough where a violation shows for the first time.
 
-    When the time is up, those that show for the first time are still there, as small as they are by then.
+    When the time is up, those that show for the first time are still there, as small as they are by then. The second value
+    is false if an interrupt came in between.
     """
     seen: set[tuple[str, str, str | None]] = set()
     items: list[tuple[Plan, Found, int, bool, float | None]] = []
@@ -259,13 +263,17 @@ def _counterexamples(
     first = deque(item for item in items if item[2] == TRIALS_FULL)
     again = deque(item for item in items if item[2] == TRIALS_SHORT)
     made = chain(in_parallel(pool, shrink_found, first, None), in_parallel(pool, shrink_found, again, deadline))
-    for done, ((plan, found, *_), failure) in enumerate(made, 1):
-        if failure is not None:
-            shown[plan, found.invariant, found.cause] = failure
-        if progress is not None:
-            progress("shrinking counterexamples", done, len(items))
+    whole = True
+    try:
+        for done, ((plan, found, *_), failure) in enumerate(made, 1):
+            if failure is not None:
+                shown[plan, found.invariant, found.cause] = failure
+            if progress is not None:
+                progress("shrinking counterexamples", done, len(items))
+    except KeyboardInterrupt:
+        whole = False
     keys = [(plan, found.invariant, found.cause) for plan, found, *_ in items]
-    return [shown[key] for key in keys if key in shown]
+    return [shown[key] for key in keys if key in shown], whole
 
 
 def _write_traces(found: list[ShownFailure], out: Path | None) -> dict[tuple[Plan, str], dict[str, str]]:

@@ -22,6 +22,7 @@ from scenarios.told import Told
 _KEY_SHOWN = 48
 _ERROR_SHOWN = 240
 _EVENTS_MAX = 4
+_ID_SHORTEST = 3
 #: Replies that show nothing of what a key holds: counts, states, and lists of them.
 _EMPTY_REPLY = re.compile(r"[\[\], ]*(?:(?:-?\d+|OK|nil|QUEUED)[\[\], ]*)*")
 
@@ -62,9 +63,13 @@ def explained(violation: Violation, told: Told) -> Violation:
 
 def _never_there(facts: Facts, message: Sent, keys: Changes) -> Found:
     """What was never stored may have left a marker, by which it is taken for a repeat."""
-    words, sign = "it never stood in Redis", re.compile(rf"(?<!\w){re.escape(str(message.id))}(?!\w)")
+    words, sign = "it never stood in Redis", re.compile(rf"(?<!\w){re.escape(message.id)}(?!\w)")
+    shared = any(m.id == message.id and m is not message for m in facts.messages.values())
+    if len(message.id) < _ID_SHORTEST or message.id.isdigit() or shared or message.received is None:
+        return words, ()  # it would be found where it is not meant
     for change in keys:
-        if message.id and change["value"] is not None and sign.search(f"{change['key']} {change['value']}"):
+        after = change["event"] > message.received
+        if after and change["value"] is not None and sign.search(f"{change['key']} {change['value']}"):
             place = _places(Stay(change["event"], (change["key"],)))
             return f"{words}; its id did, in {place} from {facts.at(change['event'])} on", (change["event"],)
     return words, ()

@@ -16,7 +16,8 @@ def grid(
     """Measure retries over time, loss by outage and TTL, duplicates by the processor's time."""
     from scenarios.grid import retry_ttl_grid
 
-    document = options.in_view(retry_ttl_grid, {"out": options.folder("--out", out)})
+    with options.ended_by_termination():
+        document = options.in_view(retry_ttl_grid, {"out": options.folder("--out", out)})
     if as_json:
         typer.echo(json.dumps(document, indent=1))
         return 0

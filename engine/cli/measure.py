@@ -41,6 +41,8 @@ def measure(
         "profile": read_profile(options.file("--profile", profile)) if profile is not None else None,
         "out": options.folder("--out", out),
     }
-    for name in options.in_view(measure_all, selection):
+    with options.ended_by_termination():
+        written = options.in_view(measure_all, selection)
+    for name in written:
         typer.echo(f"written to {out / name}.json: {MEASUREMENTS[name].SUMMARY}")
     return 0

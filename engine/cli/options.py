@@ -4,6 +4,8 @@ import math
 import os
 import signal
 import sys
+import threading
+import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, redirect_stdout, suppress
 from pathlib import Path
@@ -18,6 +20,8 @@ def refuse(text: str) -> NoReturn:
     raise UsageError(text)
 
 
+#: Signals so close to each other mean the same.
+SAME_SIGNAL_SECONDS = 5.0
 EXPLORE = ("timed", "random", "urw", "pos", "pct", "exhaustive", "dpor", "portfolio")
 
 
@@ -164,16 +168,27 @@ def in_view(work: Callable[..., Any], selection: dict[str, Any]) -> Any:
 
 @contextmanager
 def ended_by_termination() -> Iterator[None]:
-    """SIGTERM, as `timeout` and pipelines send it, ends the work as Ctrl-C does: with what it has come to."""
+    """SIGTERM, as `timeout` and pipelines send it, ends the work as Ctrl-C does: with what it has come to.
+
+    They send it twice, to the process and to its group, so a second signal within some seconds is taken for the same.
+    """
+    last = -math.inf
 
     def interrupt(_number: int, _frame: object) -> None:
-        raise KeyboardInterrupt
+        nonlocal last
+        before, last = last, time.monotonic()
+        if last - before > SAME_SIGNAL_SECONDS:
+            raise KeyboardInterrupt
 
-    before = signal.signal(signal.SIGTERM, interrupt)
+    if threading.current_thread() is not threading.main_thread():
+        yield  # signals are the main thread's
+        return
+    kept = {number: signal.signal(number, interrupt) for number in (signal.SIGTERM, signal.SIGINT)}
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, handler in kept.items():
+            signal.signal(number, handler)
 
 
 def without_secrets(url: str) -> str:

@@ -124,7 +124,8 @@ def verify(
     if check_determinism:
         # Of the time that is given it may take half.
         bound = {"seconds": seconds / 2} if seconds is not None else {}
-        problems = options.in_view(scenarios.check_determinism, {**selection, **bound, "told": _told})
+        with options.ended_by_termination():
+            problems = options.in_view(scenarios.check_determinism, {**selection, **bound, "told": _told})
         for problem in problems:
             _told(problem)
         if problems:

@@ -16,12 +16,12 @@ Strategy, client, network, functions and schedule stay the same; only the execut
 """
 
 import hashlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 
 from engine.buffer.errors import UsageError
 from engine.buffer.scripts import Script
 from engine.simulation.process import EPOCH_MS
-from engine.simulation.server import ANY_KEY, Executed, RedisServer, text
+from engine.simulation.server import ANY_KEY, Executed, RedisServer, is_number, text
 from engine.simulation.wire import NULL_ARRAY, declared_keys
 from engine.simulation.wire_client import Value, WireClient, elements, pack, shown
 
@@ -207,11 +207,14 @@ class RealServer(RedisServer):
         """The keys that have no end."""
         return (text(key) for key, (_, end) in self._keys.items() if end is None)
 
-    def lasting_work(self) -> bool:
-        """Whether a key without an end holds anything but a number: a counter is no work that may come back."""
-        lasting = [(key, kind) for key, (kind, end) in self._keys.items() if end is None]
-        values = [self._client.value("GET", key) if kind == "string" else None for key, kind in lasting]
-        return any(not (isinstance(value, bytes) and value.isdigit()) for value in values)
+    def may_come_back(self, counters: Collection[str], before_ms: int) -> bool:
+        """As the simulation's server says it."""
+        return any(
+            not (text(key) in counters and kind == "string" and is_number(self._client.value("GET", key)))
+            if end is None
+            else kind != "string" or end < before_ms
+            for key, (kind, end) in self._keys.items()
+        )
 
     def expire(self, now_ms: int) -> list[str]:
         """It is `now_ms`: delete the keys whose end has passed; say which."""

@@ -8,7 +8,7 @@ import hashlib
 import re
 import threading
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from heapq import heappop
 from typing import Any
 
@@ -226,10 +226,17 @@ class RedisServer:
         """The keys that have no end."""
         return (text(key) for key, item in self.database._dict.items() if item.expireat is None)
 
-    def lasting_work(self) -> bool:
-        """Whether a key without an end holds anything but a number: a counter is no work that may come back."""
-        lasting = (item.value for item in self.database._dict.values() if item.expireat is None)
-        return any(not (isinstance(value, bytes) and value.isdigit()) for value in lasting)
+    def may_come_back(self, counters: Collection[str], before_ms: int) -> bool:
+        """Whether a key may hold work: all but numbers under these names, and texts that end later than `before_ms` (virtual).
+
+        A claim may have a TTL, so a collection is taken for work, and so is a text that ends soon.
+        """
+        return any(
+            not (text(key) in counters and is_number(item.value))
+            if item.expireat is None
+            else not isinstance(item.value, bytes) or item.expireat * 1000 - EPOCH_MS < before_ms
+            for key, item in self.database._dict.items()
+        )
 
     def expire(self, now_ms: int) -> list[str]:
         """Drop the keys whose end has passed; say which."""
@@ -311,6 +318,11 @@ def _named(source: bytes) -> str:
     header = text(source.split(b"\n", 1)[0])
     words = header.lstrip("- ").replace(":", " ").split() if header.startswith("--") else []
     return words[0] if words else ""
+
+
+def is_number(value: Any) -> bool:
+    """Whether a value is a whole number as INCR and DECR leave it."""
+    return isinstance(value, bytes) and value.removeprefix(b"-").isdigit()
 
 
 def _in_one_line(result: Any) -> Any:

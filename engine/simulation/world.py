@@ -77,7 +77,9 @@ class World:
         )
         self._healed = False
         self._healed_ms = 0
-        self._lingered_ms = -1  # when the run had lingered and was healed: that is no news to linger after again
+        self._lingered_ms = -1  # when the run had lingered and was healed, which is no news to linger after again
+        #: Where a number may stand that is no work: a name with a `*` is one of many keys, which may be due times.
+        self._counters = frozenset(name for name in strategy.shared_keys if not name.endswith("*"))
 
     # -- one run -----------------------------------------------------------------------------------------------------
 
@@ -213,7 +215,8 @@ class World:
                 and self.record.news_ms != self._lingered_ms
                 and calm_ms < LINGER_MS
                 and self.strategy.shared_keys
-                and self.server.lasting_work()
+                and any(self.server.lasting_keys())
+                and self.server.may_come_back(self._counters, self.agenda.now_ms + LINGER_MS)
             ):
                 return True
             if self.functions.polls and calm_ms < CALM_MS:

@@ -57,9 +57,14 @@ class Facts:
         return None
 
     def handed_over_elsewhere(self, message: Sent) -> HandOver | None:
-        """The first hand-over of its id under another conversation, to which that id was not sent; None if there is none."""
+        """The first hand-over of its id and text under another conversation, to which that id was not sent; None: there is none."""
+        text = self.history[message.first_sent]["text"]
         others = (h for h in self.handovers.values() if h.conversation != message.conversation and message.id in h.ids)
-        return next((h for h in others if all(member.id != message.id for member in h.members)), None)
+        for handover in others:
+            sent_there = any(member.id == message.id for member in handover.members)
+            if not sent_there and any((raw["id"], raw["text"]) == (message.id, text) for raw in handover.messages):
+                return handover
+        return None
 
     def unconfirmed(self, message: Sent, before: int) -> int:
         """How many hand-overs of a message were begun and not confirmed before an event; the refused do not count."""

@@ -55,7 +55,7 @@ def _crowd(rng: random.Random, _strategy: str) -> Case:
     sendings: list[Sending] = []
     for index in range(rng.choice([11, 13, 17, 21, 26])):
         start_ms = rng.choice([0, rng.randint(0, 3_000), rng.randint(0, 30_000)])
-        offsets = [0, *(rng.randint(0, 12_000) for _ in range(rng.random() < 0.2))]
+        offsets = [0, rng.randint(0, 12_000)] if rng.random() < 0.2 else [0]
         sendings += burst(rng, offsets, start_ms=start_ms, first=len(sendings) + 1, user_phone=phone(index))
     return case(sendings, hop_ms=(1, 50), processor_ms=rng.choice([(500, 1_000), (1_000, 15_000)]))
 

@@ -2,9 +2,12 @@
 
 import json
 import math
+import os
+import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from concurrent.futures import Future
 from pathlib import Path
 from typing import Any
@@ -26,7 +29,7 @@ def test_each_violation_has_its_counterexample_when_the_time_is_up() -> None:
     plans = plans_of(["baseline"], ["boundary", "during_processing"], None, None, None, "portfolio", 0, {})
     with pool_of(1) as pool:
         tallies = run_all(pool, dict.fromkeys(plans, 25), None, None)
-        shown = _counterexamples(pool, tallies, False, deadline=0.0, progress=None)
+        shown, _ = _counterexamples(pool, tallies, False, deadline=0.0, progress=None)
     found = {key for tally in tallies.values() for key in tally.found if key[1] != "loss"}
     assert len(found) >= 3
     assert {(each.found.invariant, each.found.cause) for each in shown} == found
@@ -140,28 +143,49 @@ def test_an_interrupt_ends_the_runs_and_what_they_came_to_is_shown(tmp_path: Pat
     assert json.loads((tmp_path / "results.json").read_text())["stopped"] is True
 
 
-def test_sigterm_ends_verify_with_its_table_and_without_a_verdict_that_all_held(tmp_path: Path) -> None:
+def test_an_interrupt_while_counterexamples_are_made_small_keeps_those_that_are(tmp_path: Path) -> None:
+    def interrupt(label: str, done: int, _total: int) -> None:
+        if label.startswith("shrinking") and done == 1:
+            raise KeyboardInterrupt
+
+    result = verify_baseline(tmp_path, interrupt)
+    assert result.document["stopped"] is True
+    assert len(result.counterexamples) == 1
+    assert [row["trace"] is None for row in result.document["rows"] if row["verdict"] == "violated"].count(True) >= 1
+    assert (tmp_path / "results.json").exists()
+
+
+def verify_baseline(out: Path, progress: Callable[[str, int, int], None]) -> Result:
+    return scenarios.verify(["baseline"], ["boundary"], runs=25, jobs=1, out=out, progress=progress)
+
+
+def test_sigterm_ends_verify_with_what_it_has_and_without_a_verdict_that_all_held(tmp_path: Path) -> None:
     (tmp_path / "mine.py").write_text(
-        "import pathlib\n"
         "from engine.buffer import Receipt, Strategy\n"
         "class Mine(Strategy):\n"
         "    name = 'mine'\n"
         "    tick_ms = None\n"
         "    async def receive(self, message):\n"
-        "        pathlib.Path('begun').touch()\n"
-        "        await self.runtime.hand_over([message])\n"
+        "        open('calls', 'a').write('.')\n"
+        "        await self.runtime.hand_over([message], key=message.message_id)\n"
         "        return Receipt()\n"
     )
     line = [sys.executable, "-m", "engine.cli.main", "verify", "--strategy", "mine.py:Mine", "--jobs", "2"]
+    line += ["--scenario", "blank_texts", "--runs", "100000"]
+    calls = tmp_path / "calls"
     process = subprocess.Popen(
-        [*line, "--runs", "100000"], cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        line, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True
     )
-    while not (tmp_path / "begun").exists():
+    while not calls.exists() or calls.stat().st_size < 2_000:  # some batches of 25 runs are done
         assert process.poll() is None
         time.sleep(0.05)
     process.terminate()
+    os.killpg(process.pid, signal.SIGTERM)  # `timeout` sends it to the process, and then to its group
     out, err = (text.decode() for text in process.communicate())
-    assert process.returncode in (1, 3), err
-    assert out.startswith("strategy")
+    assert process.returncode == 1, err  # it does not buffer at all
+    document = json.loads((tmp_path / ".bufferproof" / "results.json").read_text())
+    assert document["stopped"] is True
+    assert {row["runs"] for row in document["rows"]} <= set(range(25, 100_000))
+    assert "violates buffered" in out
     assert "it was stopped: " in err
     assert "Traceback" not in err

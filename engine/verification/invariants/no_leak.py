@@ -12,7 +12,8 @@ _SHOWN = 3
 def judge(facts: Facts) -> Finding:
     """Compare the keys at the end with `shared_keys`: exact names, or a prefix where one ends with `*`.
 
-    Where a message is lost, what is left is taken for a consequence: nobody came for it.
+    Where a message is lost, what is left is taken for a consequence (nobody came for it), but for a key with the names of a
+    conversation that lost none.
     """
     if facts.end is None or not facts.complete:
         return Finding(applicable=False)
@@ -21,13 +22,19 @@ def judge(facts: Facts) -> Finding:
     if not left:
         return Finding(applicable=True)
     shown = ", ".join(left[:_SHOWN]) + (f" and {len(left) - _SHOWN} more" if len(left) > _SHOWN else "")
-    last, lost = len(facts.history) - 1, facts.lost
+    last = len(facts.history) - 1
+    lost = [] if any(_of_one_without_loss(facts, key) for key in left) else facts.lost
     told = f"{len(left)} {'key is' if len(left) == 1 else 'keys are'} left at the end, at {facts.at(last)}: {shown}"
     if lost:
         told += f"; {lost[0].label} is lost"
     events = (*_last_writes(facts, left[0]), last)
     violation = Violation(NAME, told, events, tuple(m.label for m in lost), LOST if lost else None)
     return Finding(applicable=True, violations=(violation,))
+
+
+def _of_one_without_loss(facts: Facts, key: str) -> bool:
+    harmed = {message.conversation for message in facts.lost}
+    return any(all(name and name in key for name in names) and names not in harmed for names in facts.talks)
 
 
 def is_shared(key: str, shared: Iterable[str]) -> bool:

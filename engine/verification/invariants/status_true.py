@@ -17,7 +17,8 @@ def judge(facts: Facts) -> Finding:
     `failed` in between. What it speaks of follows from the last thing that its reporter saw go well in the conversation
     since its last status (see `_spoken_of`): another function's batch may fail at the same time, and a report about
     an earlier batch is none the less true. And it is false if its reporter saw nothing go well since its last status, but
-    dead-lettered a message that has had no effect: that was given up, and "success" says the opposite.
+    dead-lettered a message that has had no effect: that was given up, and "success" says the opposite. Not so while more
+    hand-overs of the conversation were confirmed than told to be a success.
 
     `failed` is false only if nothing was in doubt: every message received so far had its effect in a hand-over that was
     confirmed, and no hand-over of the conversation had failed ("failed" may mean "not confirmed").
@@ -86,6 +87,10 @@ def _false_success(facts: Facts, talk: Talk, index: int, since: int, owned_up: l
 
 def _given_up(facts: Facts, talk: Talk, index: int, since: int) -> Violation | None:
     function = facts.history[index].get("function", "")
+    confirmed = sum(h.confirmed is not None and h.confirmed < index for h in talk.handovers)
+    told_so_far = sum(each < index and facts.history[each]["status"] == "success" for each in talk.statuses)
+    if confirmed > told_so_far:
+        return None  # it may be an earlier batch that is reported late, by whoever
     well = [h.confirmed for h in talk.handovers if h.function == function]
     well += [d.confirmed for d in talk.deliveries if d.function == function and 200 <= (d.status or 0) < 300]
     if any(at is not None and since < at < index for at in well):

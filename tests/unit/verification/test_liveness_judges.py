@@ -324,6 +324,17 @@ def test_success_after_the_giving_up_was_owned_up_to_is_true() -> None:
     assert judged(paper.end(), "status_true").verdict is H
 
 
+def test_success_of_a_batch_that_another_function_confirmed_is_true_though_it_is_told_late() -> None:
+    paper = one_message(attempts=1)
+    paper.hand_over("m1", 8_020, 9_000, key="k1", function="f2")  # and f2 dies before it tells
+    paper.message("m2", 9_100)
+    paper.hand_over("m2", 18_000, 18_100, key="k2", function="f1", outcome="failed")
+    paper.dead_letter(18_200, "m2", function="f1")
+    paper.status(18_300, "success", function="f1")
+    paper.status(18_310, "failed", function="f1")
+    assert judged(paper.end(), "status_true").verdict is H
+
+
 def test_failed_is_false_when_everything_was_confirmed() -> None:
     paper = one_message()
     paper.hand_over("m1", 8_020, 9_000)
@@ -371,6 +382,15 @@ def test_what_is_left_of_a_lost_message_follows_from_the_loss() -> None:
     paper = one_message()
     paper.hand_over("m1", 8_020)
     assert judged(paper.end(keys={"list": "list"}), "no_leak").violations[0].cause is None
+
+
+def test_what_is_left_of_a_conversation_that_lost_nothing_is_a_leak_of_its_own() -> None:
+    paper = Paper()
+    paper.message("m1", conversation=("bot", "491511"))
+    paper.message("m2", conversation=("bot", "492222"))
+    paper.hand_over("m1", 8_020)
+    for key, cause in (("lock:bot:491511", None), ("list:bot:492222", "loss")):
+        assert judged(paper.end(keys={key: "string"}), "no_leak").violations[0].cause == cause
 
 
 def test_a_leak_names_who_wrote_the_key_last() -> None:

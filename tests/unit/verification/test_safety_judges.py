@@ -257,6 +257,16 @@ def test_a_lost_message_that_went_out_under_another_conversation_is_said_to_have
     assert said.endswith("never handed over in its conversation: it was under ['bota', '7'], at 8.010 s")
 
 
+def test_another_message_of_the_same_id_that_went_out_elsewhere_is_not_taken_for_it() -> None:
+    paper = Paper()
+    paper.message("m1", id="id", text="one", conversation=("botA", "7"))
+    paper.message("m2", id="id", text="two", conversation=("bota", "7"))
+    paper.hand_over("m2", 8_010, conversation=("botx", "7"))
+    said = {v.messages: v.explanation for v in judged(paper.end(), "no_loss").violations}
+    assert said[("m1",)].endswith("and never handed over")
+    assert said[("m2",)].endswith("it was under ['botx', '7'], at 8.010 s")
+
+
 def test_an_id_that_another_conversation_has_too_is_not_taken_for_the_message() -> None:
     paper = Paper()
     paper.message("m1", id="id", conversation=("botA", "7"))
