@@ -17,8 +17,9 @@ from scenarios.told import replayed
 from scenarios.trace import Trace, short
 from scenarios.whereabouts import explained
 
-#: Where runs are long, trials are few: not more than so many events in all of them, but a handful.
-TRIAL_EVENTS, TRIALS_LEAST = 500_000, 5
+#: Where runs are long, trials are few: not more than so many events in all of them, but a handful. Where a violation shows
+#: again, in another scenario, a fifth of that: a design that loses everywhere has a hundred of those.
+TRIAL_EVENTS, AGAIN_EVENTS, TRIALS_LEAST = 500_000, 100_000, 5
 
 
 @dataclass
@@ -33,11 +34,14 @@ class ShownFailure:
 
 
 def shrink_found(
-    plan: Plan, found: Found, trials: int, redact: bool = False, until: float | None = None
+    plan: Plan, found: Found, trials: int, redact: bool = False, until: float | None = None, *, again: bool = False
 ) -> ShownFailure | None:
-    """Shrink one failure, in a worker. None: it could not be replayed, which is a defect of the harness."""
+    """Shrink one failure, in a worker; `again`: one like it is shown elsewhere.
+
+    None: it could not be replayed, which is a defect of the harness.
+    """
     strategy = find_strategy(plan.strategy)
-    trials = min(trials, max(TRIALS_LEAST, TRIAL_EVENTS // found.events))
+    trials = min(trials, max(TRIALS_LEAST, (AGAIN_EVENTS if again else TRIAL_EVENTS) // found.events))
     small = shrink(
         found.case,
         found.schedule,

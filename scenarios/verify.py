@@ -4,6 +4,7 @@ import time
 from collections import Counter, deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
+from functools import partial
 from itertools import chain, pairwise
 from pathlib import Path
 from typing import Any
@@ -67,6 +68,7 @@ def verify(
             stop_now(pool)
             # What it has come to is shown, and is not made small any more.
             pool, tallies, stopped, until = Here(), stop.tallies, True, started
+            progress = None  # whoever is told of progress may be who interrupts
         if not stopped and all(tally.skipped and not tally.runs for tally in tallies.values()):
             raise UsageError(
                 f"{plans[0].scenario} is not for {plans[0].strategy}, and nothing else was asked for: give another --scenario"
@@ -262,7 +264,8 @@ def _counterexamples(
     shown: dict[tuple[Plan, str, str | None], ShownFailure] = {}
     first = deque(item for item in items if item[2] == TRIALS_FULL)
     again = deque(item for item in items if item[2] == TRIALS_SHORT)
-    made = chain(in_parallel(pool, shrink_found, first, None), in_parallel(pool, shrink_found, again, deadline))
+    shrink_again = partial(shrink_found, again=True)
+    made = chain(in_parallel(pool, shrink_found, first, None), in_parallel(pool, shrink_again, again, deadline))
     whole = True
     try:
         for done, ((plan, found, *_), failure) in enumerate(made, 1):

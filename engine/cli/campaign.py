@@ -95,7 +95,8 @@ def campaign(
         "command": "bufferproof " + shlex.join(sys.argv[1:]),
     }
     try:
-        result: CampaignResult = _in_view(run, selection)
+        with options.ended_by_termination():
+            result: CampaignResult = _in_view(run, selection)
     except KeyboardInterrupt:
         # With all that was given: what is no part of the campaign itself, such as --runs and --out, is not in the store.
         typer.echo(f"stopped; go on with: {selection['command']}{'' if resume else ' --resume'}", err=True)

@@ -20,6 +20,8 @@ def refuse(text: str) -> NoReturn:
     raise UsageError(text)
 
 
+#: Set by a signal: what a handler raises within a weak reference's callback is swallowed, and noticed after the batch.
+_signalled = threading.Event()
 #: Signals so close to each other mean the same.
 SAME_SIGNAL_SECONDS = 5.0
 EXPLORE = ("timed", "random", "urw", "pos", "pct", "exhaustive", "dpor", "portfolio")
@@ -152,7 +154,7 @@ def prints_aside() -> Iterator[None]:
 def in_view(work: Callable[..., Any], selection: dict[str, Any]) -> Any:
     """Do it, with a progress bar on a terminal and silently in a pipe."""
     if not sys.stderr.isatty():
-        return work(**selection, progress=None)
+        return work(**selection, progress=quietly)
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
@@ -161,9 +163,16 @@ def in_view(work: Callable[..., Any], selection: dict[str, Any]) -> Any:
         task = bar.add_task("starting", total=None)
 
         def progress(label: str, done: int, total: int) -> None:
+            quietly()
             bar.update(task, description=label, completed=done, total=total)
 
         return work(**selection, progress=progress)
+
+
+def quietly(_label: str = "", _done: int = 0, _total: int = 0) -> None:
+    """What is told of progress where nobody looks. Raises `KeyboardInterrupt` if there was a signal."""
+    if _signalled.is_set():
+        raise KeyboardInterrupt
 
 
 @contextmanager
@@ -176,6 +185,7 @@ def ended_by_termination() -> Iterator[None]:
 
     def interrupt(_number: int, _frame: object) -> None:
         nonlocal last
+        _signalled.set()
         before, last = last, time.monotonic()
         if last - before > SAME_SIGNAL_SECONDS:
             raise KeyboardInterrupt
@@ -183,10 +193,12 @@ def ended_by_termination() -> Iterator[None]:
     if threading.current_thread() is not threading.main_thread():
         yield  # signals are the main thread's
         return
+    _signalled.clear()
     kept = {number: signal.signal(number, interrupt) for number in (signal.SIGTERM, signal.SIGINT)}
     try:
         yield
     finally:
+        _signalled.clear()
         for number, handler in kept.items():
             signal.signal(number, handler)
 

@@ -177,3 +177,24 @@ def test_a_run_in_which_nothing_is_ever_written_has_no_moments_to_move_to() -> N
 def test_shrinking_twice_gives_the_same() -> None:
     one, other = (shrunk("lua", "burst", "no_loss", "nobody_schedules") for _ in range(2))
     assert (one.case, one.schedule, digest(one.run.history)) == (other.case, other.schedule, digest(other.run.history))
+
+
+def test_the_times_of_an_incident_stay() -> None:
+    case = Plan(strategy="lock", scenario="during_processing", policy="timed", seed=0).case(0)
+    assert case is not None
+    first, second = (replace(case.sendings[0], label=f"m{n}", message_id=f"id-{n}", text=f"text {n}") for n in (1, 2))
+    case = replace(case, sendings=(first, replace(second, at_ms=9_123)), processor_ms=(5_000, 5_000))
+    found = []
+    for scenario in ("during_processing", "workload:log.jsonl"):
+        small = shrink(
+            replace(case, scenario=scenario),
+            {},
+            find_strategy("lock"),
+            "no_loss",
+            "arrived_during_processing",
+            stepped=False,
+            trials=TRIALS_FULL,
+        )
+        assert small is not None
+        found.append([sending.at_ms for sending in small.case.sendings])
+    assert found == [[0, 9_000], [0, 9_123]]

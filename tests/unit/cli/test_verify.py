@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 import scenarios
+from engine.cli import options
 from engine.cli.main import main
 from scenarios import Counterexample, Result
 
@@ -82,7 +83,7 @@ def test_every_option_reaches_the_runner(runner: Runner, tmp_path: Path) -> None
         "settings": {"BUFFER_DELAY_MS": "9000"},
         "out": Path("there"),
         "redact": True,
-        "progress": None,
+        "progress": options.quietly,
     }
     assert runner.command.startswith("bufferproof ")
 
