@@ -44,6 +44,7 @@ def pool_of(jobs: int | None) -> Iterator[Executor]:
 
 
 def _leave_interrupts_to_the_parent() -> None:
+    """Ctrl-C reaches every process of a terminal: a worker would die with a traceback, and the parent has the results."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 

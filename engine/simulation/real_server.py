@@ -16,12 +16,12 @@ Strategy, client, network, functions and schedule stay the same; only the execut
 """
 
 import hashlib
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 
 from engine.buffer.errors import UsageError
 from engine.buffer.scripts import Script
 from engine.simulation.process import EPOCH_MS
-from engine.simulation.server import ANY_KEY, Executed, RedisServer, is_number, text
+from engine.simulation.server import ANY_KEY, Executed, RedisServer, text
 from engine.simulation.wire import NULL_ARRAY, declared_keys
 from engine.simulation.wire_client import Value, WireClient, elements, pack, shown
 
@@ -207,15 +207,6 @@ class RealServer(RedisServer):
         """The keys that have no end."""
         return (text(key) for key, (_, end) in self._keys.items() if end is None)
 
-    def may_come_back(self, counters: Collection[str], before_ms: int) -> bool:
-        """As the simulation's server says it."""
-        return any(
-            not (text(key) in counters and kind == "string" and is_number(self._client.value("GET", key)))
-            if end is None
-            else kind != "string" or end < before_ms
-            for key, (kind, end) in self._keys.items()
-        )
-
     def expire(self, now_ms: int) -> list[str]:
         """It is `now_ms`: delete the keys whose end has passed; say which."""
         self._now_ms = now_ms
@@ -224,6 +215,10 @@ class RealServer(RedisServer):
         return [text(key) for key in gone]
 
     # -- within ------------------------------------------------------------------------------------------------------
+
+    def _value(self, key: str) -> bytes:
+        value = self._client.value("GET", key)
+        return value if isinstance(value, bytes) else b""
 
     def _forget(self, keys: Iterable[bytes]) -> None:
         if keys := list(keys):

@@ -232,11 +232,15 @@ class RedisServer:
         A claim may have a TTL, so a collection is taken for work, and so is a text that ends soon.
         """
         return any(
-            not (text(key) in counters and is_number(item.value))
-            if item.expireat is None
-            else not isinstance(item.value, bytes) or item.expireat * 1000 - EPOCH_MS < before_ms
-            for key, item in self.database._dict.items()
+            not (key in counters and kind == "string" and self._value(key).removeprefix(b"-").isdigit())
+            if end_ms is None
+            else kind != "string" or end_ms < before_ms
+            for key, (kind, end_ms) in self.keys().items()
         )
+
+    def _value(self, key: str) -> bytes:
+        value = self.database.get(key.encode()).value
+        return value if isinstance(value, bytes) else b""
 
     def expire(self, now_ms: int) -> list[str]:
         """Drop the keys whose end has passed; say which."""
@@ -318,11 +322,6 @@ def _named(source: bytes) -> str:
     header = text(source.split(b"\n", 1)[0])
     words = header.lstrip("- ").replace(":", " ").split() if header.startswith("--") else []
     return words[0] if words else ""
-
-
-def is_number(value: Any) -> bool:
-    """Whether a value is a whole number as INCR and DECR leave it."""
-    return isinstance(value, bytes) and value.removeprefix(b"-").isdigit()
 
 
 def _in_one_line(result: Any) -> Any:

@@ -1,5 +1,6 @@
 """What `bufferproof campaign` says: of each strategy, of what is new, and of a wrong call."""
 
+import signal
 import sqlite3
 from contextlib import closing
 from pathlib import Path
@@ -133,3 +134,15 @@ def test_a_strategy_that_cannot_be_made_leaves_no_store_behind(
         assert "mine" in line
         assert "URL" in line
     assert not Path("s.sqlite").exists()
+
+
+def test_a_campaign_that_is_terminated_says_how_to_go_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def terminated(**_selection: Any) -> None:
+        assert signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL, "it would end the process"
+        signal.raise_signal(signal.SIGTERM)
+
+    monkeypatch.setattr("scenarios.campaign.campaign", terminated)
+    assert main(["campaign", "--strategy", "lease", "--out", str(tmp_path)]) == 130
+    assert "stopped; go on with: bufferproof " in capsys.readouterr().err

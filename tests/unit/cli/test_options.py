@@ -1,7 +1,10 @@
 """Options that are refused say in one line what is wrong and what there is."""
 
 import errno
+import signal
 import subprocess
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -157,3 +160,20 @@ def test_what_a_strategy_prints_goes_to_stderr(capfd: pytest.CaptureFixture[str]
     said = capfd.readouterr()
     assert said.out == "the answer\n"
     assert sorted(said.err.splitlines()) == ["from another process", "from here"]
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_interrupts_the_work_and_one_that_is_swallowed_is_noticed_with_the_next_progress(number: int) -> None:
+    before, noticed = signal.getsignal(number), []
+    with options.ended_by_termination():
+        again: Callable[[], None] = partial(signal.raise_signal, number)
+        for happens in (again, again, options.quietly):
+            try:  # as Python does within the callback of a weak reference
+                happens()
+            except KeyboardInterrupt:
+                noticed.append(happens)
+    # The second signal, which `timeout` sends too, is the same one; what was swallowed is noticed with the next progress.
+    assert len(noticed) == 2
+    assert noticed[-1] is options.quietly
+    assert signal.getsignal(number) is before
+    options.quietly()

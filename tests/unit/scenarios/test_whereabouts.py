@@ -9,12 +9,13 @@ import pytest
 from engine.buffer import Strategy
 from engine.simulation.case import Case, Sending
 from engine.verification import Violation, judge
+from engine.verification.facts import Facts
 from scenarios.failures import sentence_kind
 from scenarios.key_states import signs_of
 from scenarios.running import violations_of
 from scenarios.selection import find_strategy
 from scenarios.told import tell_in_order
-from scenarios.whereabouts import Stay, explained, stays
+from scenarios.whereabouts import Stay, _never_there, explained, stays
 from tests.unit.scenarios.storing import (
     CannotBeRead,
     DropsAnother,
@@ -25,6 +26,7 @@ from tests.unit.scenarios.storing import (
     Thinks,
     ThinksOnce,
 )
+from tests.unit.verification.paper import Paper
 
 
 def explanation(
@@ -88,6 +90,17 @@ def test_a_message_that_left_only_its_marker_is_said_to_have() -> None:
     )
     assert violation.explanation.endswith(f": it never stood in Redis; its id did, in {marker} from 0.000 s on")
     assert events == ["SET", "webhook.answered"]
+
+
+@pytest.mark.parametrize(("other", "said"), [("id-2", True), ("id-1", False)])
+def test_a_marker_is_a_message_s_own_only_if_no_other_has_its_id(other: str, said: bool) -> None:
+    paper = Paper()
+    paper.message("m1", id="id-1")
+    paper.message("m2", 100, id=other, conversation=("bot", "2"))
+    facts = Facts(paper.end())
+    message = next(m for m in facts.messages.values() if m.label == "m1")
+    words, events = _never_there(facts, message, [{"event": 3, "key": "seen:1:id-1", "value": "1", "messages": []}])
+    assert (words.endswith("its id did, in seen:1:id-1 from 0.020 s on"), bool(events)) == (said, said)
 
 
 def test_a_message_that_stands_there_because_a_script_is_refused_is_said_to_be_so() -> None:
