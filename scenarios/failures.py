@@ -18,7 +18,7 @@ from scenarios.trace import Trace, short
 from scenarios.whereabouts import explained
 
 #: Where runs are long, trials are few: not more than so many events in all of them, but a handful. Where a violation shows
-#: again, in another scenario, a fifth of that: a design that loses everywhere has a hundred of those.
+#: again, in another scenario, a fifth of that: a design that loses may do so in all of them.
 TRIAL_EVENTS, AGAIN_EVENTS, TRIALS_LEAST = 500_000, 100_000, 5
 
 
