@@ -22,12 +22,13 @@ import importlib.util
 import json
 import os
 import shutil
+import signal
 import statistics
 import subprocess
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -51,7 +52,7 @@ WAYS = {
     "frontrun, dpor, threads": ("in_frontrun", "frontrun", 0.05),
 }
 #: A way that takes longer for an answer is left out, and that is said.
-PATIENCE_SECONDS = 300
+PATIENCE_SECONDS = 120
 GET_THEM = (
     "python3.12 -m venv .bufferproof/peers && .bufferproof/peers/bin/pip install -c constraints.txt"
     " -e '.[simulation,load]' frontrun simloom, then .bufferproof/peers/bin/python -m benchmarks.peers"
@@ -74,13 +75,15 @@ class Worker:
             stderr=subprocess.PIPE,
             text=True,
             env=os.environ | {"RACE_REDIS_URL": url},
+            start_new_session=True,
         )
+        self._given_up = False
 
     def ask(self, **wanted: int) -> dict[str, Any]:
         """Let it make runs. Raises `RuntimeError` with its last words if it does not answer."""
         assert self._process.stdin is not None
         assert self._process.stdout is not None
-        patience = threading.Timer(PATIENCE_SECONDS, self._process.kill)
+        patience = threading.Timer(PATIENCE_SECONDS, self._give_up)
         patience.start()
         try:
             self._process.stdin.write(json.dumps(wanted) + "\n")
@@ -92,7 +95,7 @@ class Worker:
             patience.cancel()
         if not line:
             words = self._process.communicate()[1].strip().splitlines()
-            raise RuntimeError(words[-1] if words else f"no answer within {PATIENCE_SECONDS} s")
+            raise RuntimeError(words[-1] if words and not self._given_up else f"no answer within {PATIENCE_SECONDS} s")
         answer: dict[str, Any] = json.loads(line)
         return answer
 
@@ -104,8 +107,17 @@ class Worker:
 
     def close(self) -> None:
         """End it."""
-        self._process.kill()
+        self._kill()
         self._process.communicate()
+
+    def _give_up(self) -> None:
+        self._given_up = True
+        self._kill()
+
+    def _kill(self) -> None:
+        """End what frontrun's command has started, too: it would hold the pipes open."""
+        with suppress(ProcessLookupError):
+            os.killpg(self._process.pid, signal.SIGKILL)
 
 
 def installed(name: str) -> bool:
@@ -128,25 +140,44 @@ def workers(names: list[str]) -> Iterator[list[Worker]]:
             try:
                 worker.ask(rate=2)
             except RuntimeError as error:
-                print(f"{name} is left out: {error}", file=sys.stderr)
+                left_out(name, error)
             else:
                 able.append(worker)
         yield able
 
 
+def left_out(name: str, why: RuntimeError) -> None:
+    """Say that a way is not in the table."""
+    print(f"{name} is left out: {why}", file=sys.stderr)
+
+
 def measure(able: list[Worker], options: argparse.Namespace) -> dict[str, dict[str, Any]]:
-    """Rates round by round, and how many runs each seed took."""
+    """Rates round by round, and how many runs each seed took. A way that hangs on the way is left out of all that follows."""
     rates: dict[str, list[float]] = {worker.name: [] for worker in able}
     by_loop: dict[str, list[float]] = {worker.name: [] for worker in able}
+    hung: set[str] = set()
     for _ in range(options.rounds):
         for worker in able:
-            rate, of_loop = worker.rate(options.runs)
+            if worker.name in hung:
+                continue
+            try:
+                rate, of_loop = worker.rate(options.runs)
+            except RuntimeError as error:
+                left_out(worker.name, error)
+                hung.add(worker.name)
+                continue
             rates[worker.name].append(rate)
             by_loop[worker.name].append(of_loop)
     figures: dict[str, dict[str, Any]] = {}
     for worker in able:
         name = worker.name
-        found = [worker.ask(find=seed, cap=options.cap)["found"] for seed in range(options.seeds)]
+        if name in hung:
+            continue
+        try:
+            found = [worker.ask(find=seed, cap=options.cap)["found"] for seed in range(options.seeds)]
+        except RuntimeError as error:
+            left_out(name, error)
+            continue
         figures[name] = {
             "runs_per_cpu_s": spread(rates[name]),
             "runs_per_million_loop_steps": spread(by_loop[name]),

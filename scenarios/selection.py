@@ -2,18 +2,26 @@
 
 import functools
 import importlib
+from collections.abc import Callable
 from pathlib import Path
+from typing import TypeVar
 
 from engine.buffer.catalogue import BUILT_IN, load_file, load_strategy
 from engine.buffer.errors import UsageError, choices
 from engine.buffer.strategy import Strategy
 from engine.exploration import SAMPLED, SEARCHES
+from engine.simulation.bounds import BoundHit, Bounds, cpu_bound
 from engine.simulation.case import DAGGER_FAULTS, FAULTS
 from scenarios.catalogue import SCENARIOS
 from scenarios.gallery import GALLERY
 from scenarios.planted import PLANTED
 from scenarios.scenario import Scenario
 from scenarios.workload import workload_scenario
+
+T = TypeVar("T")
+
+#: A file that has computed for so long while it was imported (CPU time) is not waited for.
+IMPORT_SECONDS = 30.0
 
 POLICIES = (*SAMPLED, *SEARCHES, "portfolio")
 
@@ -29,7 +37,7 @@ def find_strategy(spec: str) -> type[Strategy]:
     if ".py" not in spec and spec not in BUILT_IN:
         there = choices(spec, [*BUILT_IN, *GALLERY])
         raise UsageError(f"unknown strategy {spec}: {there}, or give path/to/file.py:ClassName")
-    return load_strategy(spec)
+    return _in_time(lambda: load_strategy(spec), f"strategy {spec}")
 
 
 @functools.cache
@@ -47,12 +55,24 @@ def find_scenario(spec: str) -> Scenario:
 
 
 def _scenario_in(path: Path, name: str, spec: str) -> Scenario:
-    module = load_file(path.expanduser(), f"scenario {spec}")
+    module = _in_time(lambda: load_file(path.expanduser(), f"scenario {spec}"), f"scenario {spec}")
     found = vars(module).get(name)
     if not isinstance(found, Scenario):
         there = ", ".join(n for n, value in vars(module).items() if isinstance(value, Scenario)) or "none"
         raise UsageError(f"scenario {spec}: {path.name} has no Scenario {name}: it has {there}")
     return found
+
+
+def _in_time(load: Callable[[], T], what: str) -> T:
+    """What a file from outside holds. Raises `UsageError` if it computes without an end as it is imported."""
+    bounds = Bounds(cpu_seconds=IMPORT_SECONDS, what="it")
+    try:
+        with cpu_bound(bounds):
+            return load()
+    except BoundHit as bound:
+        raise UsageError(
+            f"{what} does not import: {bound}: let it define its class, and compute when it runs"
+        ) from None
 
 
 def chosen_faults(given: list[str] | None) -> tuple[str, ...] | None:

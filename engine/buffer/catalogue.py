@@ -112,8 +112,10 @@ def _run_file(name: str, code: CodeType, what: str) -> ModuleType:
     sys.path[:0] = folders
     try:
         exec(code, module.__dict__)
-    except (Exception, SystemExit) as error:
-        del sys.modules[name]
+    except BaseException as error:
+        del sys.modules[name]  # whatever ended it: half a module must not be found there later
+        if not isinstance(error, Exception | SystemExit):
+            raise
         raise UsageError(f"{what} does not import: {describe(error)}{_where(error, path)}") from None
     finally:
         for folder in folders:

@@ -35,6 +35,10 @@ def report(
     try:
         found = read_results(folder)
         if not found.files:
+            if results is None and out is not None and read_results(out).files:
+                options.refuse(
+                    f"--out {out}: there are results in it, and none in {folder}: name it by --results {out}"
+                )
             _make(options.folder("--results", folder), jobs)
             found = read_results(folder)
         written = options.in_view(build, {"results": found, "out": target})

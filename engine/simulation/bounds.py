@@ -23,6 +23,7 @@ class Bounds:
     callbacks_at_once: int = 20_000
     tasks: int = 5_000
     cpu_seconds: float = 30.0
+    what: str = "the run"
     steps_taken: int = 0
     #: The bound that was hit. asyncio puts an exception raised inside a task by, so the loop looks here after each callback.
     hit: BoundHit | None = field(default=None, repr=False)
@@ -51,7 +52,7 @@ def cpu_bound(bounds: Bounds) -> Iterator[None]:
 
     def strike(_signal: int, frame: FrameType | None) -> None:
         where = f"{frame.f_code.co_filename.rsplit('/', 1)[-1]}:{frame.f_lineno}" if frame else "unknown place"
-        bounds.stop(f"the run computed for more than {bounds.cpu_seconds:g} s, at last at {where}")
+        bounds.stop(f"{bounds.what} computed for more than {bounds.cpu_seconds:g} s, at last at {where}")
 
     previous = signal.signal(signal.SIGVTALRM, strike)
     # Again and again: what the first strike raises may be caught by the very loop that it is to stop.

@@ -2,6 +2,7 @@
 
 import gc
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,6 +12,7 @@ from engine.exploration import RandomWalk, Scheduler, Timed
 from engine.simulation.bounds import Bounds
 from engine.simulation.process import EPOCH
 from engine.verification import Verdict, judge
+from scenarios import selection
 from scenarios.running import replay_case
 from tests.simulation.steering import Event, Steered, case_of, events, one, run, sending
 from tests.strategies import probes
@@ -59,6 +61,18 @@ def test_computing_without_end_is_a_bound_in_cpu_time(strategy: type[Strategy]) 
     text = bound_of(run(strategy, bounds=Bounds(cpu_seconds=0.3)))
     assert "the run computed for more than 0.3 s" in text
     assert "f1 never answered the webhook call w1" in text
+
+
+def test_a_file_that_computes_without_end_as_it_is_imported_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(selection, "IMPORT_SECONDS", 0.3)
+    (tmp_path / "busy.py").write_text("counted = 0\nwhile True:\n    counted += 1\n", encoding="utf-8")
+    for find in (selection.find_strategy, selection.find_scenario):
+        with pytest.raises(
+            UsageError, match=r"busy.py:Mine does not import: it computed for more than 0\.3 s, at last at busy"
+        ):
+            find(f"{tmp_path / 'busy.py'}:Mine")
 
 
 def test_a_strategy_that_ends_the_process_is_refused_by_name() -> None:

@@ -211,3 +211,16 @@ def test_a_report_makes_a_small_set_where_no_folder_is_named_or_the_one_that_is_
     for named in ([], ["--results", "missing"], ["--results", "empty"]):
         assert main(["report", *named]) == 2
     assert made == [Path(".bufferproof"), Path("empty")]
+
+
+def test_a_report_into_a_folder_of_results_asks_if_it_was_to_be_of_them(
+    monkeypatch: pytest.MonkeyPatch, capsys: Captured, tmp_path: Path
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert (
+        main(["verify", "--strategy", "lease", "--scenario", "burst", "--runs", "1", "--jobs", "1", "--out", "mine"])
+        == 0
+    )
+    capsys.readouterr()
+    assert main(["report", "--out", "mine"]) == 2
+    assert "name it by --results mine" in capsys.readouterr().err
