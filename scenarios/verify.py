@@ -98,7 +98,7 @@ def verify(
             and not (tallies[plan].exhausted or tallies[plan].cut)
         ]
     result = Result(document, _shown(found, traces), differences)
-    if out is not None:
+    if out is not None and (document["rows"] or not stopped):  # what was stopped before its first run replaces nothing
         result.write(out)
     return result
 

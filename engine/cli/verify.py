@@ -175,14 +175,14 @@ def _warn(strategies: list[str] | None, settings: dict[str, str]) -> None:
 def _show(result: "Result", out: Path) -> None:
     """The table, then each violation's counterexample and the line that replays it."""
     from engine.verification.verdict import LOST
-    from reports.table import text_table
+    from reports.table import rich_table, summary, text_table
     from reports.timeline import timeline
 
     document = result.to_json()
-    if sys.stdout.isatty():
+    if not document["rows"]:  # it was stopped before the first run
+        typer.echo(summary(document))
+    elif sys.stdout.isatty():
         from rich.console import Console
-
-        from reports.table import rich_table, summary
 
         console = Console()
         console.print(rich_table(document))

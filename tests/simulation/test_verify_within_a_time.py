@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from pathlib import Path
 from typing import Any
@@ -141,6 +141,22 @@ def test_an_interrupt_ends_the_runs_and_what_they_came_to_is_shown(tmp_path: Pat
     assert {row["runs"] for row in result.document["rows"]} == {50}
     assert "no_loss" in {each.invariant for each in result.counterexamples}
     assert json.loads((tmp_path / "results.json").read_text())["stopped"] is True
+
+
+def test_an_interrupt_before_the_first_run_leaves_the_results_of_before(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "results.json").write_text("those of before")
+
+    def interrupt(*_: object) -> Iterator[None]:
+        raise KeyboardInterrupt
+        yield
+
+    monkeypatch.setattr(sys.modules["scenarios.verify"], "in_parallel", interrupt)
+    result = scenarios.verify(["lock"], ["boundary"], runs=25, jobs=1, out=tmp_path)
+    assert result.document["rows"] == []
+    assert result.exit_status == 3
+    assert (tmp_path / "results.json").read_text() == "those of before"
 
 
 def test_an_interrupt_while_counterexamples_are_made_small_keeps_those_that_are(tmp_path: Path) -> None:

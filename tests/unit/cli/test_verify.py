@@ -61,6 +61,24 @@ def runner(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Runner:
     return Runner(monkeypatch)
 
 
+def test_what_was_stopped_before_its_first_run_has_no_table(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    empty = {
+        **DOCUMENT,
+        "rows": [],
+        "runs_per_s": 0.0,
+        "stopped": True,
+        "not_run": ["lock · boundary"],
+        "cut_short": [],
+    }
+    monkeypatch.setattr(scenarios, "verify", lambda **_: Result(empty, [], None))
+    assert main(["verify", "--out", str(tmp_path)]) == 3
+    said = capsys.readouterr()
+    assert said.out == "0 runs, 0.0 runs/s, seed 0\n"
+    assert "it was stopped: 1 pairs of a strategy and a scenario had no run, 0 only some of theirs" in said.err
+
+
 def test_every_option_reaches_the_runner(runner: Runner, tmp_path: Path) -> None:
     (tmp_path / "w.json").write_text("[]")
     line = (
