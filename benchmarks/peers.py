@@ -13,6 +13,9 @@ frontrun and simloom are no dependencies of this project. An environment with bo
     .bufferproof/peers/bin/pip install -c constraints.txt -e '.[simulation,load]' frontrun simloom
     .bufferproof/peers/bin/python -m benchmarks.peers
 
+Two ways are no tools: the same commands one after the other, with no choice, no connection and no history. No tool that lets redis-py
+and fakeredis do the work can be faster than they are with clients that are already there.
+
 What is not the same in all: bufferproof and simloom run redis-py's own client over a simulated connection, and keep a history or a
 log of each run. Under frontrun a client either is fakeredis' own, which has no connection, or talks to a server on loopback.
 """
@@ -39,10 +42,13 @@ from benchmarks.figures import Ratio, digits, shown, spread, write
 from engine.load.server import embedded_server
 
 OURS = "bufferproof, random"
+ALONE = "the commands alone"
 #: Every way: the module of `benchmarks.race`, the package that it needs, and the runs of a round for each of ours.
 WAYS = {
     OURS: ("ours", "engine", 1.0),
     "bufferproof, dpor": ("ours", "engine", 1.0),
+    ALONE: ("alone", "engine", 1.0),
+    f"{ALONE}, new clients": ("alone", "engine", 1.0),
     "simloom, random": ("in_simloom", "simloom", 0.2),
     "frontrun, random": ("in_frontrun", "frontrun", 0.4),
     "frontrun, dpor": ("in_frontrun", "frontrun", 0.1),
@@ -174,7 +180,8 @@ def measure(able: list[Worker], options: argparse.Namespace) -> dict[str, dict[s
         if name in hung:
             continue
         try:
-            found = [worker.ask(find=seed, cap=options.cap)["found"] for seed in range(options.seeds)]
+            searches = range(0 if name.startswith(ALONE) else options.seeds)
+            found = [worker.ask(find=seed, cap=options.cap)["found"] for seed in searches]
         except RuntimeError as error:
             left_out(name, error)
             continue
