@@ -1,13 +1,16 @@
 """One run, from a case to its history and its judgements."""
 
+import traceback
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from engine.buffer.errors import UsageError
 from engine.buffer.strategy import Strategy
 from engine.exploration import Replay, Sampler, Scheduler
 from engine.simulation.case import Case
+from engine.simulation.files import is_design_file
 from engine.simulation.server import RedisServer
 from engine.simulation.world import World
 from engine.verification import Judgement, Verdict, Violation, judge
@@ -34,9 +37,15 @@ def run_case(case: Case, strategy: type[Strategy], scheduler: Scheduler, *, serv
         history = world.run()
     except SystemExit as error:
         raise UsageError(
-            f"strategy {strategy.name} ends the process (SystemExit: {error}): let it raise an error"
+            f"strategy {strategy.name} ends the process (SystemExit: {error}){_at(error)}: let it raise an error"
         ) from None
     return Run(history, world.choices.deviations, scheduler.stepped, world.server.commands)
+
+
+def _at(error: SystemExit) -> str:
+    """Where the design's own code stood when it said so."""
+    own = [frame for frame in traceback.extract_tb(error.__traceback__) if is_design_file(frame.filename)]
+    return f" in {own[-1].name} ({Path(own[-1].filename).name}:{own[-1].lineno})" if own else ""
 
 
 def replay_case(

@@ -82,7 +82,9 @@ def test_a_strategy_that_ends_the_process_is_refused_by_name() -> None:
         async def receive(self, message: Message) -> Receipt:
             raise SystemExit(0)
 
-    with pytest.raises(UsageError, match="strategy exits ends the process"):
+    with pytest.raises(
+        UsageError, match=r"strategy exits ends the process \(SystemExit: 0\) in receive \(test_bounds.py:\d+\)"
+    ):
         replay_case(case_of(), Exits, {}, stepped=True)
 
 
