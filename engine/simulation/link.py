@@ -10,7 +10,7 @@ What a client sent before it gave up may still be executed. What was on its way 
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from engine.simulation.agenda import Agenda
+from engine.simulation.agenda import Agenda, Step
 from engine.simulation.connection import Connection
 from engine.simulation.faults import Faults
 from engine.simulation.loop import OWNER, SimLoop
@@ -47,6 +47,7 @@ class Link:
         self.blocked = 0  # requests that wait for a key
         #: Requests with a fault that is still to strike the server: the run does not heal before it has.
         self.brewing = 0
+        self._next_end: Step | None = None
         loop.connect = self.connect
 
     async def connect(self, protocol_factory: Callable[[], Any]) -> tuple[Any, Any]:
@@ -87,6 +88,32 @@ class Link:
         woken = self.blocked > 0
         while woken:
             woken = any(connection.try_blocked() for connection in list(self.connections))
+
+    def end_keys(self) -> None:
+        """The keys whose TTL has ended are gone."""
+        for key in self.server.expire(self.agenda.now_ms):
+            self.record("key.expired", key=key)
+
+    def await_end(self) -> None:
+        """Where somebody hears of it, a key ends by itself when its time has come; elsewhere when the next command looks."""
+        if not self.server.tells_of_ends:
+            return
+        end_ms = self.server.next_end_ms()
+        due_ms = None if end_ms is None else max(end_ms + 1, self.agenda.now_ms)
+        if self._next_end is not None:
+            if not self._next_end.cancelled and self._next_end.due_ms == due_ms:
+                return
+            self.agenda.cancel(self._next_end)
+            self._next_end = None
+        if due_ms is not None:
+            self._next_end = self.agenda.at("expiry", "a key ends", None, self._key_ends, due_ms)
+            self.agenda.mark_idle(self._next_end)
+
+    def _key_ends(self) -> None:
+        self._next_end = None
+        self.agenda.touch("redis")
+        self.end_keys()
+        self.await_end()
 
     def _break_all(self, why: str) -> None:
         for connection in list(self.connections):

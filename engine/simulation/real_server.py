@@ -170,6 +170,15 @@ class RealServer(RedisServer):
             done.blocked_for, done.reply = float(args[-1]), NULL_ARRAY
         return done
 
+    @property
+    def tells_of_ends(self) -> bool:
+        """Never: what it publishes does not reach the simulated network."""
+        return False
+
+    def as_waiting(self, session: object, args: list[bytes]) -> list[bytes]:
+        """As it is: of streams none blocks here."""
+        return args
+
     def flush_scripts(self) -> None:
         """Forget all cached scripts."""
         self._client.value("SCRIPT", "FLUSH")

@@ -86,8 +86,7 @@ class Request:
         link.agenda.touch("server", "", writes=False)
         if self._connection.cut:
             return
-        for key in link.server.expire(link.agenda.now_ms):
-            link.record("key.expired", key=key)
+        link.end_keys()
         wrote = False
         for args in self._units[0]:
             done = self._connection.execute(args)
@@ -98,6 +97,7 @@ class Request:
             self._executed(args, done)
         if wrote:
             link.wake_blocked()
+        link.await_end()
         self._next_unit()
 
     def _next_unit(self) -> None:
@@ -136,6 +136,7 @@ class Request:
         if self._connection.is_closing():
             return  # nobody waits for it
         agenda = self._link.agenda
+        self._units[0] = [self._connection.as_waiting(self._units[0][0])]
         self._blocked = True
         self._link.blocked += 1
         if seconds:

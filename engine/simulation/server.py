@@ -16,7 +16,7 @@ import redis as redis_py
 from fakeredis._clients._tcp_server import encode_reply
 from fakeredis._core import Database, FakeServer
 from fakeredis._helpers import compile_pattern
-from fakeredis.model import ClientInfo, ExpiringMembersSet, _acl
+from fakeredis.model import ClientInfo, ExpiringMembersSet, Hash, _acl
 
 from engine.buffer.scripts import Script
 from engine.simulation.lua import Lua, install
@@ -51,7 +51,7 @@ class SimDatabase(Database):
         item = self._dict.get(key)
         if item is None:
             return default
-        if item.expireat is not None and self.expired(item):
+        if (item.expireat is not None and self.expired(item)) or _emptied(item):
             del self._dict[key]
             return default
         return item
@@ -71,7 +71,7 @@ class SimDatabase(Database):
     def __iter__(self) -> Iterator[bytes]:
         # Sorted: a server's order has nothing to do with the order in which keys were made, so no design may see that one.
         self.reads[ANY_KEY] = None
-        return iter(sorted(super().__iter__()))
+        return iter(sorted(key for key in super().__iter__() if not _emptied(self._dict[key])))
 
     def __len__(self) -> int:
         self.reads[ANY_KEY] = None
@@ -112,6 +112,19 @@ class SimDatabase(Database):
     def _remove_expired(self) -> None:
         for key in self.ended(round(self.time * 1000)):
             del self._dict[key]
+
+
+def _emptied(item: Any) -> bool:
+    """Whether an item is a hash of whose fields the last one has ended (`HPEXPIRE`)."""
+    return type(item.value) is Hash and bool(item.value._expiry_heap) and not item.value
+
+
+def _end_ms(item: Any) -> int | None:
+    """When an item is gone by itself, by the server's clock: its TTL ends, or that of the last of its fields. None: never."""
+    ends = [] if item.expireat is None else [round(item.expireat * 1000)]
+    if type(item.value) is Hash and (of_fields := item.value._expirations) and of_fields.keys() >= set(item.value):
+        ends.append(max(of_fields.values()))
+    return min(ends, default=None)
 
 
 def _members_in_order(self: ExpiringMembersSet) -> Iterator[bytes]:
@@ -184,6 +197,10 @@ class RedisServer:
         only_read = [text(key) for key in reads if key not in writes]
         return Executed(result, reply, only_read, [text(key) for key in writes], session.blocked_for)
 
+    def as_waiting(self, session: SimSocket, args: list[bytes]) -> list[bytes]:
+        """A command that blocks, as it is to be tried again."""
+        return session.as_waiting(args)
+
     def flush_scripts(self) -> None:
         """Forget all cached scripts: `NOSCRIPT` on the next EVALSHA."""
         self._fake.script_cache.clear()
@@ -212,19 +229,21 @@ class RedisServer:
         for item in self.database._dict.values():
             if item.expireat is not None:
                 yield round(item.expireat * 1000) - EPOCH_MS
+            if type(item.value) is Hash:
+                yield from (end_ms - EPOCH_MS for end_ms in item.value._expirations.values())
 
     def keys(self) -> dict[str, tuple[str, int | None]]:
         """Every key that is there: its type, and when its TTL ends (virtual ms, None: never)."""
         found = {}
         for key, item in sorted(self.database._dict.items()):
-            name = type(item.value).__name__.lower()
-            end_ms = None if item.expireat is None else round(item.expireat * 1000) - EPOCH_MS
-            found[text(key)] = (_TYPES.get(name, name), end_ms)
+            if not _emptied(item):
+                name, end_ms = type(item.value).__name__.lower(), _end_ms(item)
+                found[text(key)] = (_TYPES.get(name, name), None if end_ms is None else end_ms - EPOCH_MS)
         return found
 
     def lasting_keys(self) -> Iterator[str]:
         """The keys that have no end."""
-        return (text(key) for key, item in self.database._dict.items() if item.expireat is None)
+        return (text(key) for key, item in self.database._dict.items() if _end_ms(item) is None and not _emptied(item))
 
     def may_come_back(self, counters: Collection[str], before_ms: int) -> bool:
         """Whether a key may hold work: all but numbers under these names, and texts that end later than `before_ms` (virtual).
@@ -247,15 +266,23 @@ class RedisServer:
         gone = self.database.ended(EPOCH_MS + now_ms)
         for key in gone:
             self.database.drop(key)
-        if gone and (self._fake.subscribers or self._fake.psubscribers):
+        if gone and self.tells_of_ends:
             self._tell_of(gone)
         return [text(key) for key in gone]
 
+    @property
+    def tells_of_ends(self) -> bool:
+        """Whether somebody hears it at once when a key ends: the server was told to publish it, and there are subscribers."""
+        if not (self._fake.subscribers or self._fake.psubscribers):
+            return False
+        return bool(set(self._fake.config.get(b"notify-keyspace-events", b"")) & set(b"xA"))
+
+    def next_end_ms(self) -> int | None:
+        """When the next TTL ends, in virtual milliseconds; None: there is none."""
+        return min(self.ttl_ends_ms(), default=None)
+
     def _tell_of(self, ended: list[bytes]) -> None:
-        """Publish that keys have ended, where the server was told to (`CONFIG SET notify-keyspace-events`)."""
         flags = self._fake.config.get(b"notify-keyspace-events", b"")
-        if not set(flags) & set(b"xA"):
-            return
         patterns = {pattern: compile_pattern(pattern) for pattern in self._fake.psubscribers}
         teller = self._pool.session(self._fake, 0)
         for key in ended:

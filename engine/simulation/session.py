@@ -12,6 +12,14 @@ from fakeredis._commands import Key, command
 from fakeredis._core import FakeServer, Item
 from fakeredis._helpers import NoResponse, SimpleError
 from fakeredis._socket import FakeSocket
+from fakeredis.model import XStream
+
+#: Commands that change keys without fakeredis saying so: neither to who watches them nor to who notes what is written.
+UNTOLD = frozenset({
+    "lmpop", "blmpop", "xack", "xautoclaim", "xclaim", "xdel", "xreadgroup",
+    "xgroup createconsumer", "xgroup delconsumer", "xgroup destroy", "xgroup setid",
+    "hexpire", "hexpireat", "hgetex", "hpersist", "hpexpire", "hpexpireat",
+})  # fmt: skip
 
 
 class SimSocket(FakeSocket):
@@ -61,6 +69,31 @@ class SimSocket(FakeSocket):
         # fakeredis' callbacks hold its own interpreter: see `engine/simulation/lua.py`.
         return super()._lua_redis_call(self._server._lua_runtime, expected_globals, op, *args)  # type: ignore[attr-defined]
 
+    def _lua_redis_pcall(self, lua_runtime: Any, expected_globals: set[Any], op: bytes, *args: Any) -> Any:
+        # fakeredis gives the error as an object of Python's, which a script can neither compare nor search.
+        try:
+            return self._lua_redis_call(lua_runtime, expected_globals, op, *args)
+        except Exception as error:
+            told = " ".join(str(error).split()).encode("utf-8", "replace")
+            return self._server._lua_runtime.table_from({b"err": told})  # type: ignore[attr-defined]
+
+    def _run_command(self, func: Any, sig: Any, args: list[Any], from_script: bool) -> Any:
+        result = super()._run_command(func, sig, args, from_script)
+        if sig.name.lower() in UNTOLD:
+            for key in _changed(sig.name.lower(), args, result):
+                self._db.notify_watch(key)
+                item = self._db.get(key)
+                if item is not None and not item.value and not isinstance(item.value, XStream):
+                    del self._db[key]  # its last element has gone
+        return result
+
+    def _expireat(self, key: Any, timestamp: float, *args: bytes) -> Any:
+        """EXPIRE and its kind: what ends now or earlier is gone at once."""
+        done = super()._expireat(key, timestamp, *args)
+        if done and round(timestamp * 1000) <= round(self._db.time * 1000):
+            key.value = None
+        return done
+
     def setex(self, key: Any, seconds: int, value: bytes) -> Any:
         """SETEX to the millisecond: fakeredis cuts the end to a whole second, so that keys go up to 999 ms too early."""
         done = super().setex(key, seconds, value)
@@ -89,6 +122,24 @@ class SimSocket(FakeSocket):
             newkey.update(deepcopy(key.value))
             newkey.db[newkey.key] = Item(None)  # what fakeredis has put there is the source's
         return done
+
+    def _xreadgroup(
+        self, consumer_name: bytes, groups: Any, count: int | None, noack: bool, min_idle: int | None, first_pass: bool
+    ) -> Any:
+        """XREADGROUP that blocks: fakeredis gives what it finds at first to nobody, and with a COUNT it never waits."""
+        return super()._xreadgroup(consumer_name, groups, count, noack, min_idle, False) or None
+
+    def as_waiting(self, args: list[bytes]) -> list[bytes]:
+        """A command that blocks, as it is to be tried again: `$`, in XREAD, is what was the last entry when it was sent."""
+        if args[0].upper() != b"XREAD" or b"$" not in args:
+            return args
+        first = next(place for place, arg in enumerate(args) if arg.upper() == b"STREAMS") + 1
+        half = (len(args) - first) // 2
+        since = []
+        for key, last in zip(args[first : first + half], args[first + half :], strict=True):
+            item = self._db.get(key) if last == b"$" else None
+            since.append(item.value.last_item_key() if item is not None else b"0-0" if last == b"$" else last)
+        return [*args[: first + half], *since]
 
     def xreadgroup(self, group_const: bytes, group_name: bytes, consumer_name: bytes, *args: bytes) -> Any:
         """XREADGROUP: a stream that is not there has no group either, by which designs see that they must make one."""
@@ -131,3 +182,25 @@ class SimSocket(FakeSocket):
             self.blocked_for = timeout or 0.0
             return NoResponse()
         return result if shape is None else shape(result)
+
+
+def _changed(name: str, args: list[Any], reply: Any) -> list[bytes]:
+    """The keys that a command of `UNTOLD` has changed, by its reply."""
+    if name == "xreadgroup":
+        return [key for key, _ in reply] if isinstance(reply, list) else []
+    if name in ("lmpop", "blmpop"):
+        return [reply[0]] if isinstance(reply, list) else []
+    if name == "hgetex" and args[1].upper() == b"FIELDS":
+        return []  # it sets no end
+    if name == "xgroup delconsumer":
+        return [args[0]]  # it says how many entries waited, not whether there was such a consumer
+    did = reply[1:] if name == "xautoclaim" and isinstance(reply, list) else reply
+    return [args[0]] if _says_something(did) else []
+
+
+def _says_something(reply: Any) -> bool:
+    if isinstance(reply, list):
+        return any(_says_something(each) for each in reply)
+    if isinstance(reply, int):
+        return reply > 0
+    return reply is not None and not isinstance(reply, Exception)

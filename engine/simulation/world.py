@@ -197,7 +197,8 @@ class World:
         """Whether all is done, when nothing is pending but idle ticks: nothing waits, and one more tick changed no key."""
         if self.provider.unsent:
             return False
-        if (self.functions.ticks or self.functions.polls) and self._unfinished():
+        may_go_on = self.functions.ticks or self.functions.polls or self.server.tells_of_ends
+        if may_go_on and self._unfinished():
             return False
         if not self._healed:
             self._heal()  # nothing is left for a fault to strike but ticks

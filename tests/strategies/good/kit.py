@@ -1,4 +1,4 @@
-"""What the designs of `posted` and `copy_pin` share: names, payloads, the outcome of a hand-over."""
+"""What several designs share: names, payloads, the outcome of a hand-over."""
 
 import json
 from typing import Any
