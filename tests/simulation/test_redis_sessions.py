@@ -156,6 +156,75 @@ def test_what_is_there_already_is_taken_without_waiting() -> None:
     assert one(history, "note", note="taken")["t"] < 2_010
 
 
+class AwaitsEntries(Strategy):
+    """Waits for an entry of a stream, by `$` or in a group; or adds one."""
+
+    name = "awaits_entries"
+    tick_ms = None
+
+    async def receive(self, message: Message) -> Receipt:
+        redis = self.runtime.redis
+        if message.text == "entry":
+            await redis.xadd("stream", {"n": message.message_id})
+        elif message.text == "group":
+            await redis.xgroup_create("stream", "group", id="$", mkstream=True)
+            found: Any = await redis.xreadgroup("group", "me", {"stream": ">"}, count=9, block=4_000)
+            self.runtime.note("found", entries=[fields for _, fields in found[0][1]] if found else None)
+        else:
+            found = await redis.xread({"stream": "$"}, block=4_000)
+            self.runtime.note("found", entries=[fields for _, fields in found[0][1]] if found else None)
+        return Receipt()
+
+
+@pytest.mark.parametrize("how", ["group", "$"])
+def test_who_awaits_a_stream_is_woken_by_the_next_entry_alone(how: str) -> None:
+    case = case_of(sending(0, "old", "entry"), sending(1_000, "a", how), sending(3_000, "new", "entry"), functions=2)
+    history = run(AwaitsEntries, case, {"route provider new#1": 1})
+    found, added = one(history, "note", note="found"), events(history, "redis.executed")[-1]
+    assert found["entries"] == [{"n": "new"}]
+    assert found["t"] < 3_010
+    assert added["writes"] == (["stream"] if how == "group" else [])
+
+
+@pytest.mark.parametrize("how", ["group", "$"])
+def test_who_awaits_a_stream_in_vain_waits_his_time(how: str) -> None:
+    history = run(AwaitsEntries, case_of(sending(0, "old", "entry"), sending(1_000, "a", how)))
+    found = one(history, "note", note="found")
+    assert found["entries"] is None
+    assert 5_000 <= found["t"] < 5_010
+
+
+class HearsAnEnd(Strategy):
+    """Subscribes to the ends of keys, and sets a key that ends."""
+
+    name = "hears_an_end"
+    tick_ms = None
+
+    def __init__(self, runtime: Any) -> None:
+        super().__init__(runtime)
+        runtime.start(self._listen())
+
+    async def receive(self, message: Message) -> Receipt:
+        await self.runtime.redis.set("timer", 1, px=4_000)
+        return Receipt()
+
+    async def _listen(self) -> None:
+        await self.runtime.redis.config_set("notify-keyspace-events", "Ex")
+        async with self.runtime.redis.pubsub(ignore_subscribe_messages=True) as heard:
+            await heard.psubscribe("__keyevent@*__:expired")
+            async for event in heard.listen():
+                self.runtime.note("heard", key=event["data"].decode())
+
+
+def test_who_subscribed_hears_of_an_end_when_it_comes_and_not_with_the_next_command() -> None:
+    history = run(HearsAnEnd, case_of(sending(1_000, "a")))
+    end, heard = one(history, "key.expired"), one(history, "note", note="heard")
+    set_at = events(history, "redis.executed")[-1]["t"]
+    assert (end["key"], heard["key"]) == ("timer", "timer")
+    assert end["t"] == set_at + 4_000 + 1
+    assert heard["t"] <= end["t"] + 10
+
+
 def test_a_blocked_client_is_cut_off_by_a_restart() -> None:
     case = case_of(
         sending(0, "a", "take", data=4),
@@ -211,6 +280,8 @@ class Touches(Strategy):
         (["COPY", "string", "new"], ["string"], ["new"]),
         (["MGET", "string", "other"], ["other", "string"], []),
         (["BLPOP", "list", "1"], [], ["list"]),
+        (["LMPOP", "1", "list", "LEFT"], [], ["list"]),
+        (["LMPOP", "1", "missing", "LEFT"], ["missing"], []),
         (["EVAL", "return redis.call('GET', 'undeclared')", "0"], ["undeclared"], []),
         (["EVAL", "redis.call('SET', 'undeclared', 1)", "0"], [], ["undeclared"]),
         (["FLUSHALL"], None, ["expiring", "list", "other", "string"]),
