@@ -180,8 +180,14 @@ def ended_by_termination() -> Iterator[None]:
     """SIGTERM, as `timeout` and pipelines send it, ends the work as Ctrl-C does: with what it has come to.
 
     They send it twice, to the process and to its group, so a second signal within some seconds is taken for the same.
+    Where Python swallows it, as in the callback of a weak reference, it is noticed with the next progress, and nothing is printed.
     """
     last = -math.inf
+    unraisable = sys.unraisablehook
+
+    def swallowed(what: "sys.UnraisableHookArgs") -> None:
+        if what.exc_type is not KeyboardInterrupt:
+            unraisable(what)
 
     def interrupt(_number: int, _frame: object) -> None:
         nonlocal last
@@ -195,9 +201,11 @@ def ended_by_termination() -> Iterator[None]:
         return
     _signalled.clear()
     kept = {number: signal.signal(number, interrupt) for number in (signal.SIGTERM, signal.SIGINT)}
+    sys.unraisablehook = swallowed
     try:
         yield
     finally:
+        sys.unraisablehook = unraisable
         _signalled.clear()
         for number, handler in kept.items():
             signal.signal(number, handler)

@@ -121,12 +121,12 @@ def _violation(facts: Facts, message: Sent) -> Violation | None:
     if effect is not None:
         if facts.ms(effect) <= deadline:
             return None
-        told += f"had its effect at {facts.at(effect)}, after {seconds(deadline)}, when it was to have it at the latest"
+        told += f"had its effect at {facts.at(effect)}: too late, as {seconds(deadline)} was the latest"
         return Violation(NAME, told, (accepted, effect), (message.label,))
     last = len(facts.history) - 1
     if not facts.complete and facts.ms(last) <= deadline:
         return None
-    told += f"had no effect by {seconds(deadline)}, when it was to have it at the latest"
+    told += f"had no effect by {seconds(deadline)}, which was the latest"
     if facts.complete and message in facts.lost:
         return Violation(NAME, f"{told}: it is lost", (accepted, last), (message.label,), LOST)
     return Violation(NAME, told, (accepted, last), (message.label,))

@@ -3,6 +3,7 @@
 import errno
 import signal
 import subprocess
+import sys
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -177,3 +178,24 @@ def test_a_signal_interrupts_the_work_and_one_that_is_swallowed_is_noticed_with_
     assert noticed[-1] is options.quietly
     assert signal.getsignal(number) is before
     options.quietly()
+
+
+def test_an_interrupt_that_python_swallows_is_not_printed_and_other_errors_are(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    printed: list[type[BaseException]] = []
+    monkeypatch.setattr(sys, "unraisablehook", lambda what: printed.append(what.exc_type))
+    hook = sys.unraisablehook
+
+    class Dies:
+        def __init__(self, error: BaseException) -> None:
+            self._error = error
+
+        def __del__(self) -> None:
+            raise self._error
+
+    with options.ended_by_termination():
+        Dies(KeyboardInterrupt())
+        Dies(ValueError())
+    assert printed == [ValueError]
+    assert sys.unraisablehook is hook

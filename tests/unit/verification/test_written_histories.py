@@ -28,7 +28,7 @@ SAID = {
         'the data of m1 was received as {"big":1234567890123456789,"list":[]} and handed over at 8.011 s as'
         ' {"big":1.2345678901235e+18,"list":{}}'
     ),
-    "timely": "m1 was accepted at 0.020 s and had its effect at 201.000 s, after 68.020 s, when it was to have it at the latest",
+    "timely": "m1 was accepted at 0.020 s and had its effect at 201.000 s: too late, as 68.020 s was the latest",
     "status_true": (
         '"success" was reported at 18.003 s although the hand-over of m1 failed at 9.001 s and it has had no effect'
     ),
