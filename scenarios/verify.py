@@ -1,9 +1,11 @@
 """Verify: strategies through scenarios, over all cores, to a table of verdicts and the counterexamples behind it."""
 
+import math
 import time
 from collections import Counter, deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
+from contextlib import suppress
 from functools import partial
 from itertools import chain, pairwise
 from pathlib import Path
@@ -275,8 +277,20 @@ def _counterexamples(
                 progress("shrinking counterexamples", done, len(items))
     except KeyboardInterrupt:
         whole = False
+        _add_as_found(shown, items)
     keys = [(plan, found.invariant, found.cause) for plan, found, *_ in items]
     return [shown[key] for key in keys if key in shown], whole
+
+
+def _add_as_found(shown: dict[tuple[Plan, str, str | None], ShownFailure], items: Sequence[Any]) -> None:
+    """Of what shows for the first time and has not been made small, the runs as they were found; till the next interrupt."""
+    with suppress(KeyboardInterrupt):
+        for plan, found, trials, redact, _ in items:
+            key = (plan, found.invariant, found.cause)
+            if trials == TRIALS_FULL and key not in shown:
+                failure = shrink_found(plan, found, trials, redact, -math.inf)
+                if failure is not None:
+                    shown[key] = failure
 
 
 def _write_traces(found: list[ShownFailure], out: Path | None) -> dict[tuple[Plan, str], dict[str, str]]:

@@ -23,6 +23,7 @@ _KEY_SHOWN = 48
 _ERROR_SHOWN = 240
 _EVENTS_MAX = 4
 _ID_SHORTEST = 3
+_PHONE_SHORTEST = 5
 #: Replies that show nothing of what a key holds: counts, states, and lists of them.
 _EMPTY_REPLY = re.compile(r"[\[\], ]*(?:(?:-?\d+|OK|nil|QUEUED)[\[\], ]*)*")
 
@@ -112,6 +113,9 @@ def _lost(facts: Facts, message: Sent, keys: Changes) -> Found | None:
         left = set(facts.history[-1].get("keys", ())) & set(last.keys)
         words = f"{began}, and {'stands there still' if left else 'stood there until its TTL ended'}"
         words, events = _with_errors(facts, message, words, last.begun)
+        if left and not events:
+            more, events = _forgotten(facts, message, keys)
+            words += more
         return words, (last.begun, *events)
     words = f"{began} until {_step(facts, last.ended)}"
     end = facts.history[last.ended]
@@ -149,6 +153,34 @@ def _with_errors(facts: Facts, message: Sent, words: str, since: int) -> Found:
     told = error if len(error) <= _ERROR_SHOWN else error[: _ERROR_SHOWN - 1] + "…"
     again = f" (the first of {len(failed)} errors)" if len(failed) > 1 else ""
     return f"{words}; {first['function']}'s {what} raised at {facts.at(failed[0])}{again}: {told}", (failed[0],)
+
+
+def _forgotten(facts: Facts, message: Sent, keys: Changes) -> Found:
+    """Which command took its conversation out of the last key that named it besides its own: nobody finds it any more."""
+    phone = message.conversation[1]
+    if len(phone) < _PHONE_SHORTEST or sum(phone in talk for talk in facts.talks) > 1:
+        return "", ()
+    sign = re.compile(rf"(?<!\w){re.escape(phone)}(?!\w)")
+    own = {change["key"] for change in keys if change["messages"] or sign.search(change["key"])}
+    named: set[str] = set()
+    last: tuple[int, str] | None = None
+    for change in keys:
+        key, value = change["key"], change["value"] or ""
+        if key in own:
+            continue
+        if "…" in value:
+            return "", ()  # not all of it is known
+        if sign.search(value):
+            named.add(key)
+        elif key in named:
+            named.remove(key)
+            last = change["event"], key
+    if named or last is None:
+        return "", ()
+    event, key = last
+    if facts.history[event]["event"] != "redis.executed":
+        return f"; {_short(key)}, the last that named its conversation, was gone at {facts.at(event)}", (event,)
+    return f"; {_step(facts, event)} took its conversation out of {_short(key)}, the last that named it", (event,)
 
 
 def _doubled(facts: Facts, message: Sent, keys: Changes) -> Found | None:

@@ -20,7 +20,7 @@ UNDECIDED = 3
 FAULT_HELP = (
     "Which faults may strike; repeatable. all: every kind but †. Left out: what each scenario says. Kinds: stall,"
     " request_lost, reply_lost, crash, pause, clock_skew, restart, unreachable, script_flush, processor_failure,"
-    " webhook_repeated, delivery_repeated; † restart_data_lost, eviction, processor_too_slow."
+    " webhook_repeated, delivery_repeated; † restart_data_lost, eviction, processor_too_slow. What a scenario plans itself stays."
 )
 
 
@@ -51,8 +51,8 @@ def verify(
         Path | None,
         typer.Option(
             metavar="FILE",
-            help="Recorded messages instead of a scenario's, a JSON object a line: sent_at_ms (or sent_at, ISO-8601),"
-            " instance_name, user_phone, message_id, text, data.",
+            help="Recorded messages as a scenario (alone, unless --scenario names others too), a JSON object a line:"
+            " sent_at_ms (or sent_at, ISO-8601), instance_name, user_phone, message_id, text, data.",
         ),
     ] = None,
     explore: Annotated[

@@ -159,15 +159,23 @@ def test_an_interrupt_before_the_first_run_leaves_the_results_of_before(
     assert (tmp_path / "results.json").read_text() == "those of before"
 
 
-def test_an_interrupt_while_counterexamples_are_made_small_keeps_those_that_are(tmp_path: Path) -> None:
+def test_an_interrupt_while_counterexamples_are_made_small_shows_the_others_as_they_were_found(tmp_path: Path) -> None:
     def interrupt(label: str, done: int, _total: int) -> None:
         if label.startswith("shrinking") and done == 1:
             raise KeyboardInterrupt
 
     result = verify_baseline(tmp_path, interrupt)
+    whole = verify_baseline(tmp_path / "whole", lambda *_: None)
     assert result.document["stopped"] is True
-    assert len(result.counterexamples) == 1
-    assert [row["trace"] is None for row in result.document["rows"] if row["verdict"] == "violated"].count(True) >= 1
+    assert [(each.invariant, each.cause) for each in result.counterexamples] == [
+        (each.invariant, each.cause) for each in whole.counterexamples if each.cause != "loss"
+    ]
+    longer = [
+        len(each.exceptions) > len(small.exceptions)
+        for each, small in zip(result.counterexamples, whole.counterexamples, strict=False)
+    ]
+    assert not longer[0]
+    assert any(longer)
     assert (tmp_path / "results.json").exists()
 
 

@@ -110,6 +110,33 @@ class DropsAnother(ThinksOnce):
         await self.runtime.redis.delete("list-id-2")
 
 
+class Forgets(Strategy):
+    """Stores a message and an entry that says for whom there is one; a tick takes the entry and does nothing."""
+
+    name = "forgets"
+    tick_ms = 1_000
+    indexes: tuple[str, ...] = ("open",)
+
+    async def receive(self, message: Message) -> Receipt:
+        """An append, and the entry."""
+        phone = message.conversation.user_phone
+        await self.runtime.redis.rpush(f"list:{phone}", message.text)
+        for index in self.indexes:
+            await self.runtime.redis.sadd(index, phone)
+        return Receipt()
+
+    async def tick(self) -> None:
+        """The entry goes."""
+        for phone in await self.runtime.redis.smembers("open"):
+            await self.runtime.redis.srem("open", phone)
+
+
+class ForgetsOneOfTwo(Forgets):
+    """The same, with a second entry that stays."""
+
+    indexes = ("open", "all")
+
+
 class CannotBeRead(Strategy):
     """Stores a message; each tick sends a script that is none."""
 

@@ -19,6 +19,8 @@ from scenarios.whereabouts import Stay, _never_there, explained, stays
 from tests.unit.scenarios.storing import (
     CannotBeRead,
     DropsAnother,
+    Forgets,
+    ForgetsOneOfTwo,
     KnowsIds,
     LetsItEnd,
     Pickles,
@@ -117,6 +119,18 @@ def test_a_message_for_which_nobody_comes_is_said_to_stand_there_still() -> None
     )
     assert violation.explanation.endswith("from 0.000 s, and stands there still")
     assert events == ["RPUSH", "handover.sent", "handover.failed"]
+
+
+def test_who_took_the_last_entry_for_its_conversation_is_named() -> None:
+    violation, events = explain(Forgets, [(500, "text one")], "no_loss")
+    assert violation.explanation.endswith(
+        "from 0.500 s, and stands there still; f1's SREM at 1.000 s took its conversation out of open, the last that named it"
+    )
+    assert events == ["RPUSH", "SREM"]
+
+
+def test_nobody_is_named_where_another_entry_names_the_conversation() -> None:
+    assert last_words(ForgetsOneOfTwo, (500, "text one")).endswith(" from 0.500 s, and stands there still")
 
 
 def test_two_reads_for_two_handovers_are_named_whichever_was_for_which() -> None:
