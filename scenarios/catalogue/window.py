@@ -59,6 +59,18 @@ def _as_it_is_disarmed(rng: random.Random, _strategy: str) -> Case:
     return case(burst(rng, offsets), hop_ms=(1, rng.choice([100, 600])), processor_ms=(work_ms, work_ms))
 
 
+def _due_as_it_is_settled(rng: random.Random, _strategy: str) -> Case:
+    # Work that takes longer than a window, so that the next buffer comes due as the batch in front is settled: who finds it
+    # busy and who settles meet at the index. So does the one after it.
+    work_ms = rng.choice([9_000, 12_000, 20_000])
+    over_ms, offsets = rng.choice([8_000, 8_000, 9_000]), [0]
+    for _ in range(rng.randint(1, 3)):
+        over_ms += work_ms
+        due_ms = over_ms + rng.choice([0, 1, rng.randint(-300, 100), rng.randint(-1_000, 1_000)])
+        offsets.append(due_ms - 8_000)
+    return case(burst(rng, offsets), hop_ms=(1, 100), processor_ms=(work_ms, work_ms))
+
+
 def _slow_holder(rng: random.Random, _strategy: str) -> Case:
     later = [rng.choice([0, rng.randint(0, 3_000), near_edge(rng)]) for _ in range(rng.randint(1, 3))]
     return case(burst(rng, [0, *later]), hop_ms=(1, rng.choice([2_600, 4_000])))
@@ -177,6 +189,12 @@ SCENARIOS = (
         name="as_it_is_disarmed",
         summary="one message after the other, each as the conversation that is done is being forgotten",
         sample=_as_it_is_disarmed,
+        runs=150,
+    ),
+    Scenario(
+        name="due_as_it_is_settled",
+        summary="the next buffer comes due as the batch in front of it is settled",
+        sample=_due_as_it_is_settled,
         runs=150,
     ),
     Scenario(

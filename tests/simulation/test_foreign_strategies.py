@@ -46,6 +46,7 @@ windows:NewestFirst boundary order
 windows:SortedByText boundary order
 windows:SortedById odd_messages order
 windows:ForgetsAfterLook as_it_is_disarmed no_loss
+windows:ForgetsWhatIsBusy due_as_it_is_settled no_loss
 windows:InMemory boundary buffered
 windows:InClassMemory fault_crash no_loss
 payloads:StripsNewlines odd_messages integrity

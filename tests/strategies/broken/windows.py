@@ -291,3 +291,27 @@ class ForgetsAfterLook(Core):
         await super().work(name)
         if not await self.runtime.redis.exists(f"pending:{name.decode()}", f"flight:{name.decode()}"):
             await self.runtime.redis.srem("names", name)
+
+
+class ForgetsWhatIsBusy(Core):
+    """Who finds that a due conversation's batch is at work takes its entry away, for whoever settles puts it back: or has just done so."""
+
+    ADD: ClassVar[str] = changed(
+        Core.ADD,
+        "redis.call('RPUSH', KEYS[2], ARGV[2])",
+        "if redis.call('RPUSH', KEYS[2], ARGV[2]) == 1 then redis.call('HSET', KEYS[4], 'next', now + ARGV[3]) end",
+    )
+    SETTLE: ClassVar[str] = changed(
+        Core.SETTLE,
+        "redis.call('EXPIRE', KEYS[3], ARGV[4])",
+        "redis.call('EXPIRE', KEYS[3], ARGV[4])\n"
+        "if redis.call('EXISTS', 'pending:' .. ARGV[1]) == 1 then\n"
+        "  redis.call('ZADD', 'due', redis.call('HGET', KEYS[3], 'next'), ARGV[1])\n"
+        "end",
+    )
+
+    async def work(self, name: bytes) -> None:
+        """Look; forget, or deliver."""
+        if await self.runtime.redis.exists(f"flight:{name.decode()}"):
+            await self.runtime.redis.zrem("due", name)
+        await super().work(name)
