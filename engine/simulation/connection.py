@@ -59,7 +59,8 @@ class Connection(asyncio.Transport):
         self._name = f"{process.name}/{process.connections}"
         self._watched: list[bytes] = []
         self.request: Request | None = None
-        self._pushed: deque[bytes] = deque()
+        self._pushed: deque[tuple[bytes, Request | None]] = deque()
+        self._arrived = 0  # how many of these could be read by now
         self._session.push = self._push
         link.connections[self] = None
         process.on_stop.append(self.close)
@@ -151,19 +152,28 @@ class Connection(asyncio.Transport):
             self.request = None
             self._link.traffic.append((self._link.agenda.now_ms, 0, len(data)))
             self._process.context.run(self._protocol.data_received, data)
+            self._read_pushed()
 
     def _push(self, data: bytes) -> None:
         """What was published is on its way. One stream of bytes: the first to arrive is the first that was sent."""
         self.touch()
-        self._pushed.append(data)
+        behind = self.request if self.request is not None and self.request.answered else None
+        self._pushed.append((data, behind))
         name = self._process.name
         self._link.agenda.hop(f"{name} is told", name, self._process, self._told, self._link.hop_ms)
 
     def _told(self) -> None:
         self.touch()
-        data = self._pushed.popleft()
-        if not self._closing:
-            self._process.context.run(self._protocol.data_received, data)
+        self._arrived += 1
+        self._read_pushed()
+
+    def _read_pushed(self) -> None:
+        # What was sent after a reply is not read before it.
+        while self._arrived and (self._pushed[0][1] is None or self._pushed[0][1] is not self.request):
+            data, _ = self._pushed.popleft()
+            self._arrived -= 1
+            if not self._closing:
+                self._process.context.run(self._protocol.data_received, data)
 
     def try_blocked(self) -> bool:
         """Try a command again that waits for a key. True if it got on."""

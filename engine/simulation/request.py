@@ -33,6 +33,7 @@ class Request:
         self._stall_ms = 0
         self._blocked = False
         self._patience: Step | None = None
+        self.answered = False  # its reply is on its way
 
     def send(self) -> None:
         """Put the request on its way; a fault may strike it."""
@@ -111,6 +112,7 @@ class Request:
         if self._fault == "reply_lost":
             self._fail("reply_lost")
         else:
+            self.answered = True
             extra = self._stall_ms if self._fault == "reply_stalls" else 0
             link.agenda.hop(f"{self._name} reply", self._process.name, self._process, self._reply, link.hop_ms, extra)
 

@@ -194,6 +194,36 @@ def test_who_awaits_a_stream_in_vain_waits_his_time(how: str) -> None:
     assert 5_000 <= found["t"] < 5_010
 
 
+class Subscribes(Strategy):
+    """One message makes a function subscribe, the next one publishes."""
+
+    name = "subscribes"
+    tick_ms = None
+
+    async def receive(self, message: Message) -> Receipt:
+        if message.text == "publish":
+            await self.runtime.redis.publish("news", "it")
+        else:
+            heard = self.runtime.redis.pubsub()
+            await heard.subscribe("news")
+            self.runtime.start(self._listen(heard))
+        return Receipt()
+
+    async def _listen(self, heard: Any) -> None:
+        async for event in heard.listen():
+            self.runtime.note("heard", kind=event["type"])
+
+
+def test_what_is_published_is_not_read_before_the_reply_that_was_sent_before_it() -> None:
+    case = case_of(sending(0, "a", "subscribe"), sending(100, "b", "publish"), functions=2, hop_ms=(1, 600))
+    held = {"hold f1 SUBSCRIBE reply#1": 1, "until f1 SUBSCRIBE reply#1": 3, "route provider b#1": 1}
+    history = run(Subscribes, case, scheduler=Steered(held, stepped=True))
+    replied = next(e for e in events(history, "redis.replied") if e["function"] == "f1")
+    published = next(e for e in events(history, "redis.executed") if e["args"][0] == "PUBLISH")
+    assert published["t"] < replied["t"]
+    assert [event["kind"] for event in notes(history, "heard")] == ["subscribe", "message"]
+
+
 class HearsAnEnd(Strategy):
     """Subscribes to the ends of keys, and sets a key that ends."""
 
