@@ -36,13 +36,5 @@ DIFFERENCES = (
     Difference("negative zero", ROUND_TRIP, "[-0.0]", "[0]", "[-0]", "none"),
     Difference("infinity", ROUND_TRIP, "[1e400]", "[Infinity]", ERROR, "none"),
     Difference("sparse array", "return cjson.encode({[1]=1,[1000]=2})", "", '{"1":1,"1000":2}', ERROR, "none"),
-    Difference(
-        "end at once",
-        "redis.call('SET', KEYS[1], '1') redis.call('PEXPIRE', KEYS[1], 0) return redis.call('EXISTS', KEYS[1])",
-        "",
-        "1",
-        "0",
-        "none",
-    ),
     Difference("texts of errors", "return redis.call('RENAME', 'no', 'such')", "", "no such key", "script: on", "none"),
 )  # fmt: skip
