@@ -169,6 +169,8 @@ def measure(able: list[Worker], options: argparse.Namespace) -> dict[str, dict[s
             try:
                 rate, of_loop = worker.rate(options.runs)
             except RuntimeError as error:
+                if worker.name == OURS:
+                    raise
                 left_out(worker.name, error)
                 hung.add(worker.name)
                 continue

@@ -158,10 +158,9 @@ def _with_errors(facts: Facts, message: Sent, words: str, since: int) -> Found:
 def _forgotten(facts: Facts, message: Sent, keys: Changes) -> Found:
     """Which command took its conversation out of the last key that named it besides its own: nobody finds it any more."""
     phone = message.conversation[1]
-    if len(phone) < _PHONE_SHORTEST or sum(phone in talk for talk in facts.talks) > 1:
+    if len(phone) < _PHONE_SHORTEST or sum(phone in part for talk in facts.talks for part in talk) > 1:
         return "", ()
-    sign = re.compile(rf"(?<!\w){re.escape(phone)}(?!\w)")
-    own = {change["key"] for change in keys if change["messages"] or sign.search(change["key"])}
+    own = {change["key"] for change in keys if change["messages"] or phone in change["key"]}
     named: set[str] = set()
     last: tuple[int, str] | None = None
     for change in keys:
@@ -170,7 +169,7 @@ def _forgotten(facts: Facts, message: Sent, keys: Changes) -> Found:
             continue
         if "…" in value:
             return "", ()  # not all of it is known
-        if sign.search(value):
+        if phone in value:
             named.add(key)
         elif key in named:
             named.remove(key)
@@ -179,8 +178,14 @@ def _forgotten(facts: Facts, message: Sent, keys: Changes) -> Found:
         return "", ()
     event, key = last
     if facts.history[event]["event"] != "redis.executed":
-        return f"; {_short(key)}, the last that named its conversation, was gone at {facts.at(event)}", (event,)
-    return f"; {_step(facts, event)} took its conversation out of {_short(key)}, the last that named it", (event,)
+        return (
+            f"; {_short(key)}, the last key besides its own that named its conversation, was gone at {facts.at(event)}",
+            (event,),
+        )
+    return (
+        f"; {_step(facts, event)} took its conversation out of {_short(key)}, the last key besides its own that named it",
+        (event,),
+    )
 
 
 def _doubled(facts: Facts, message: Sent, keys: Changes) -> Found | None:

@@ -17,6 +17,8 @@ need to be exchanged with anything; only whole steps are.
   watched. `KEYS`, `SCAN` and whatever is not known to be harmless read all of the room, so they conflict with every write.
 - `script` and a digest: an `EVAL` puts its script into the cache, which an `EVALSHA` reads; two `EVAL`s of one script put in the same.
 - `server`: every execution and every new connection reads it; restart, outage, script flush and eviction write it.
+- `ends`: where somebody hears of it when a key ends (`notify-keyspace-events`), every execution writes it, and so does the
+  end itself, which is a step of its own and writes all of `redis`.
 - `connection`: its requests, replies, its end. What a client sent is executed whether it still waits or not, so a request at
   the server and a step of its function share the connection alone.
 - `function`: every step that happens *to* a function, and every arrival at it, writes it: two steps of one function conflict, which

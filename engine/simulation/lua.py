@@ -12,7 +12,9 @@ from functools import partial
 from typing import Any
 
 from fakeredis._core import FakeServer
+from fakeredis._helpers import SimpleError
 from fakeredis._socket import FakeSocket
+from fakeredis.commands_mixins._lua_functions import FunctionsEngine
 from fakeredis.commands_mixins.scripting_mixin import _lua_cjson_decode, _lua_cjson_encode
 
 from engine.simulation.lua_libraries import NAMES, add_libraries
@@ -101,6 +103,17 @@ class Lua:
     def _run_seeded(self, chunk: Callable[[], Any]) -> Any:
         self._seed(0)  # as a server does, so that no run depends on the one before it
         return chunk()
+
+
+def _pcall_of_functions(self: FunctionsEngine, *args: Any) -> Any:
+    # fakeredis gives the error as a text of Python's, which Lua can neither compare nor search.
+    try:
+        return self._redis_call(*args)
+    except SimpleError as error:
+        return self.runtime.table_from({b"err": error.value.encode("utf-8", "replace")})
+
+
+FunctionsEngine._redis_pcall = _pcall_of_functions  # type: ignore[method-assign]
 
 
 def _without_shebang(source: bytes) -> bytes:

@@ -116,7 +116,7 @@ class SimDatabase(Database):
 
 def _emptied(item: Any) -> bool:
     """Whether an item is a hash of whose fields the last one has ended (`HPEXPIRE`)."""
-    return type(item.value) is Hash and bool(item.value._expiry_heap) and not item.value
+    return type(item.value) is Hash and not item.value
 
 
 def _end_ms(item: Any) -> int | None:
@@ -278,8 +278,9 @@ class RedisServer:
         return bool(set(self._fake.config.get(b"notify-keyspace-events", b"")) & set(b"xA"))
 
     def next_end_ms(self) -> int | None:
-        """When the next TTL ends, in virtual milliseconds; None: there is none."""
-        return min(self.ttl_ends_ms(), default=None)
+        """When the next key ends by its TTL, in virtual milliseconds; None: none does."""
+        ends = (item.expireat for item in self.database._dict.values() if item.expireat is not None)
+        return min((round(end * 1000) - EPOCH_MS for end in ends), default=None)
 
     def _tell_of(self, ended: list[bytes]) -> None:
         flags = self._fake.config.get(b"notify-keyspace-events", b"")

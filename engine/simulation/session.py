@@ -14,7 +14,7 @@ from fakeredis._helpers import NoResponse, SimpleError
 from fakeredis._socket import FakeSocket
 from fakeredis.model import XStream
 
-#: Commands that change keys without fakeredis saying so: neither to who watches them nor to who notes what is written.
+#: Commands that change keys without fakeredis saying so.
 UNTOLD = frozenset({
     "lmpop", "blmpop", "xack", "xautoclaim", "xclaim", "xdel", "xreadgroup",
     "xgroup createconsumer", "xgroup delconsumer", "xgroup destroy", "xgroup setid",
@@ -79,9 +79,14 @@ class SimSocket(FakeSocket):
 
     def _run_command(self, func: Any, sig: Any, args: list[Any], from_script: bool) -> Any:
         result = super()._run_command(func, sig, args, from_script)
-        if sig.name.lower() in UNTOLD:
-            for key in _changed(sig.name.lower(), args, result):
-                self._db.notify_watch(key)
+        name = sig.name.lower()
+        if name in UNTOLD and not isinstance(result, Exception):
+            for key in _changed(name, args, result):
+                # What a group has read and acknowledged is no change of its stream to who watches that.
+                if name.startswith("x") and name != "xdel":
+                    self._db.writes[key] = None  # type: ignore[attr-defined]
+                else:
+                    self._db.notify_watch(key)
                 item = self._db.get(key)
                 if item is not None and not item.value and not isinstance(item.value, XStream):
                     del self._db[key]  # its last element has gone
@@ -113,6 +118,8 @@ class SimSocket(FakeSocket):
             number = int(args[1])
             ends = {b"EX": self._db.time + number, b"PX": self._db.time + number / 1000, b"PXAT": number / 1000}
             key.expireat = ends.get(args[0].upper(), key.expireat)
+            if key.expireat is not None and round(key.expireat * 1000) <= round(self._db.time * 1000):
+                key.value = None
         return value
 
     def copy(self, key: Any, newkey: Any, *args: bytes) -> Any:
@@ -187,13 +194,13 @@ class SimSocket(FakeSocket):
 def _changed(name: str, args: list[Any], reply: Any) -> list[bytes]:
     """The keys that a command of `UNTOLD` has changed, by its reply."""
     if name == "xreadgroup":
-        return [key for key, _ in reply] if isinstance(reply, list) else []
+        return [key for key, entries in reply if entries] if isinstance(reply, list) else []
     if name in ("lmpop", "blmpop"):
         return [reply[0]] if isinstance(reply, list) else []
     if name == "hgetex" and args[1].upper() == b"FIELDS":
         return []  # it sets no end
-    if name == "xgroup delconsumer":
-        return [args[0]]  # it says how many entries waited, not whether there was such a consumer
+    if name in ("xgroup delconsumer", "xclaim"):
+        return [args[0]]  # whatever it says: a consumer may be gone, an entry that was deleted no longer claimed
     did = reply[1:] if name == "xautoclaim" and isinstance(reply, list) else reply
     return [args[0]] if _says_something(did) else []
 
@@ -203,4 +210,4 @@ def _says_something(reply: Any) -> bool:
         return any(_says_something(each) for each in reply)
     if isinstance(reply, int):
         return reply > 0
-    return reply is not None and not isinstance(reply, Exception)
+    return reply is not None

@@ -124,7 +124,8 @@ def test_a_message_for_which_nobody_comes_is_said_to_stand_there_still() -> None
 def test_who_took_the_last_entry_for_its_conversation_is_named() -> None:
     violation, events = explain(Forgets, [(500, "text one")], "no_loss")
     assert violation.explanation.endswith(
-        "from 0.500 s, and stands there still; f1's SREM at 1.000 s took its conversation out of open, the last that named it"
+        "from 0.500 s, and stands there still;"
+        " f1's SREM at 1.000 s took its conversation out of open, the last key besides its own that named it"
     )
     assert events == ["RPUSH", "SREM"]
 
