@@ -203,6 +203,8 @@ class Connection(asyncio.Transport):
         if self._closing:
             return
         self.touch()
+        if getattr(self._session, "_pubsub", 0):
+            self._link.agenda.touch("redis")  # whoever publishes from here on reaches one less
         self._closing = True
         self._link.connections.pop(self, None)
         if self.close in self._process.on_stop:

@@ -1,10 +1,14 @@
 """Who waits for an entry of a stream, for a published word, for the end of a key."""
 
+from collections.abc import Sequence
 from typing import Any, ClassVar
 
 import pytest
 
 from engine.buffer import Message, Receipt, Strategy
+from engine.exploration import RandomWalk
+from engine.exploration.scheduler import Footprint, Pending
+from engine.simulation.program import Program
 from tests.simulation.steering import Steered, case_of, events, notes, one, run, sending
 
 
@@ -129,3 +133,30 @@ def test_fields_that_end_unread_keep_no_run_busy_and_leave_no_key() -> None:
     assert history[-1]["completed"]
     assert one(history, "note", note="heard")["key"] == "timer"
     assert history[-1]["keys"] == {"fields": "hash"}
+
+
+class Observes(RandomWalk):
+    """Notes what the steps touched, by their names."""
+
+    def __init__(self) -> None:
+        super().__init__("observes")
+        self.touched: dict[str, Footprint] = {}
+
+    def took(self, step: Pending, footprint: Footprint, disabled: Sequence[int]) -> None:
+        self.touched[step.name] = footprint
+
+    def end_run(self) -> None:
+        """Nothing to learn."""
+
+
+def test_a_subscriber_that_leaves_is_no_step_to_exchange_with_a_word_that_is_published() -> None:
+    async def listen(client: Any) -> None:
+        heard = client.pubsub()
+        await heard.subscribe("news")
+        await heard.get_message(timeout=None)
+        await heard.aclose()
+
+    policy = Observes()
+    policy.new_run(0)
+    Program([listen], policy, hop_ms=(0, 0)).run()
+    assert ("redis", "", True) in policy.touched["f1 SUBSCRIBE reply"]
