@@ -156,7 +156,7 @@ def _with_errors(facts: Facts, message: Sent, words: str, since: int) -> Found:
 
 
 def _forgotten(facts: Facts, message: Sent, keys: Changes) -> Found:
-    """Which command took its conversation out of the last key that named it besides its own: nobody finds it any more."""
+    """Which command took its conversation out of the last key that named it besides its own, where none does at the end."""
     phone = message.conversation[1]
     if len(phone) < _PHONE_SHORTEST or sum(phone in part for talk in facts.talks for part in talk) > 1:
         return "", ()

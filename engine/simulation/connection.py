@@ -93,10 +93,6 @@ class Connection(asyncio.Transport):
             self._touch_keys(args, done)
         return done
 
-    def as_waiting(self, args: Command) -> Command:
-        """A command that blocks, as it is to be tried again."""
-        return self._link.server.as_waiting(self._session, args)
-
     def _touch_keys(self, args: list[bytes], done: Executed) -> None:
         """Say what the command really touched, through `redis.call` too; what is not known to be harmless touches all."""
         touch, name = self._link.agenda.touch, args[0].upper()

@@ -98,9 +98,8 @@ class Link:
         """Where somebody hears of it, a key ends by itself when its time has come; elsewhere when the next command looks."""
         if not self.server.tells_of_ends:
             return
-        self.agenda.touch(
-            "ends"
-        )  # who hears of the next one, and what is to happen then, hangs on the order of these looks
+        # Which step makes the next end's, or moves it, hangs on the order of these looks.
+        self.agenda.touch("ends")
         end_ms = self.server.next_end_ms()
         due_ms = None if end_ms is None else max(end_ms + 1, self.agenda.now_ms)
         if self._next_end is not None:

@@ -175,10 +175,6 @@ class RealServer(RedisServer):
         """Never: what it publishes does not reach the simulated network."""
         return False
 
-    def as_waiting(self, session: object, args: list[bytes]) -> list[bytes]:
-        """As it is: of streams none blocks here."""
-        return args
-
     def flush_scripts(self) -> None:
         """Forget all cached scripts."""
         self._client.value("SCRIPT", "FLUSH")

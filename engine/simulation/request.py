@@ -92,7 +92,7 @@ class Request:
         for args in self._units[0]:
             done = self._connection.execute(args)
             if done.blocked_for is not None:
-                self._block(done.blocked_for)
+                self._block(done, done.blocked_for)
                 return
             wrote = wrote or bool(done.writes)
             self._executed(args, done)
@@ -134,11 +134,12 @@ class Request:
 
     # -- commands that wait for a key (BLPOP and its kind) -------------------------------------------------------------
 
-    def _block(self, seconds: float) -> None:
+    def _block(self, done: Executed, seconds: float) -> None:
         if self._connection.is_closing():
             return  # nobody waits for it
         agenda = self._link.agenda
-        self._units[0] = [self._connection.as_waiting(self._units[0][0])]
+        if done.again is not None:
+            self._units[0] = [done.again]
         self._blocked = True
         self._link.blocked += 1
         if seconds:

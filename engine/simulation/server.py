@@ -122,8 +122,10 @@ def _emptied(item: Any) -> bool:
 def _end_ms(item: Any) -> int | None:
     """When an item is gone by itself, by the server's clock: its TTL ends, or that of the last of its fields. None: never."""
     ends = [] if item.expireat is None else [round(item.expireat * 1000)]
-    if type(item.value) is Hash and (of_fields := item.value._expirations) and of_fields.keys() >= set(item.value):
-        ends.append(max(of_fields.values()))
+    if type(item.value) is Hash and item.value._expirations:
+        fields, of_fields = set(item.value), item.value._expirations  # in this order: a look drops what has ended
+        if fields and fields <= of_fields.keys():
+            ends.append(max(of_fields.values()))
     return min(ends, default=None)
 
 
@@ -140,18 +142,25 @@ _acl.get_commands_by_category = functools.cache(_acl.get_commands_by_category)  
 
 
 class Executed:
-    """What one command did. `blocked_for` (seconds, 0: without end) if it found nothing and waits."""
+    """What one command did. `blocked_for` (seconds, 0: without end) if it found nothing and waits; `again` is then what to try."""
 
-    __slots__ = ("blocked_for", "error", "reads", "reply", "result", "writes")
+    __slots__ = ("again", "blocked_for", "error", "reads", "reply", "result", "writes")
 
     def __init__(
-        self, result: Any, reply: bytes, reads: list[str], writes: list[str], blocked_for: float | None
+        self,
+        result: Any,
+        reply: bytes,
+        reads: list[str],
+        writes: list[str],
+        blocked_for: float | None,
+        again: list[bytes] | None = None,
     ) -> None:
         self.result = result
         self.reply = reply
         self.reads = reads
         self.writes = writes
         self.blocked_for = blocked_for
+        self.again = again
         self.error = text(reply[1:].strip()) if isinstance(result, Exception) else None
 
 
@@ -195,11 +204,8 @@ class RedisServer:
         for more in session.replies[1:]:  # SUBSCRIBE answers for each channel
             reply += encode_reply(more, 2)
         only_read = [text(key) for key in reads if key not in writes]
-        return Executed(result, reply, only_read, [text(key) for key in writes], session.blocked_for)
-
-    def as_waiting(self, session: SimSocket, args: list[bytes]) -> list[bytes]:
-        """A command that blocks, as it is to be tried again."""
-        return session.as_waiting(args)
+        again = session.as_waiting(args) if session.blocked_for is not None else None
+        return Executed(result, reply, only_read, [text(key) for key in writes], session.blocked_for, again)
 
     def flush_scripts(self) -> None:
         """Forget all cached scripts: `NOSCRIPT` on the next EVALSHA."""
@@ -243,7 +249,7 @@ class RedisServer:
 
     def lasting_keys(self) -> Iterator[str]:
         """The keys that have no end."""
-        return (text(key) for key, item in self.database._dict.items() if _end_ms(item) is None and not _emptied(item))
+        return (text(key) for key, item in self.database._dict.items() if not _emptied(item) and _end_ms(item) is None)
 
     def may_come_back(self, counters: Collection[str], before_ms: int) -> bool:
         """Whether a key may hold work: all but numbers under these names, and texts that end later than `before_ms` (virtual).

@@ -79,7 +79,7 @@ class SimSocket(FakeSocket):
 
     def _run_command(self, func: Any, sig: Any, args: list[Any], from_script: bool) -> Any:
         result = super()._run_command(func, sig, args, from_script)
-        name = sig.name.lower()
+        name = sig.name
         if name in UNTOLD and not isinstance(result, Exception):
             for key in _changed(name, args, result):
                 # What a group has read and acknowledged is no change of its stream to who watches that.
@@ -201,7 +201,7 @@ def _changed(name: str, args: list[Any], reply: Any) -> list[bytes]:
         return []  # it sets no end
     if name in ("xgroup delconsumer", "xclaim"):
         return [args[0]]  # whatever it says: a consumer may be gone, an entry that was deleted no longer claimed
-    did = reply[1:] if name == "xautoclaim" and isinstance(reply, list) else reply
+    did = reply[1:] if name == "xautoclaim" else reply  # without the cursor
     return [args[0]] if _says_something(did) else []
 
 

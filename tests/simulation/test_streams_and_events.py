@@ -1,5 +1,6 @@
 """Who waits for an entry of a stream, for a published word, for the end of a key."""
 
+import asyncio
 from collections.abc import Sequence
 from typing import Any, ClassVar
 
@@ -9,6 +10,7 @@ from engine.buffer import Message, Receipt, Strategy
 from engine.exploration import RandomWalk
 from engine.exploration.scheduler import Footprint, Pending
 from engine.simulation.program import Program
+from engine.simulation.server import RedisServer, ServerPool
 from tests.simulation.steering import Steered, case_of, events, notes, one, run, sending
 
 
@@ -135,6 +137,43 @@ def test_fields_that_end_unread_keep_no_run_busy_and_leave_no_key() -> None:
     assert history[-1]["keys"] == {"fields": "hash"}
 
 
+class MarksByFields(Strategy):
+    """A message is marked by a field that ends; a key without an end keeps the ticks going till after that."""
+
+    name = "marks_by_fields"
+    tick_ms: ClassVar[int | None] = 1_000
+
+    async def receive(self, message: Message) -> Receipt:
+        await self.runtime.redis.hset("seen", message.message_id, "1")
+        await self.runtime.redis.hpexpire("seen", 2_000, message.message_id)
+        await self.runtime.redis.set("busy", 1)
+        await self.runtime.hand_over([message])
+        self.runtime.start(self._end())
+        return Receipt()
+
+    async def _end(self) -> None:
+        await self.runtime.sleep(4)
+        await self.runtime.redis.delete("busy")
+
+    async def tick(self) -> None:
+        """Nothing is looked at."""
+
+
+def test_a_run_asks_what_lasts_after_the_last_field_has_ended_unread() -> None:
+    history = run(MarksByFields, case_of(sending(1_000, "a")))
+    assert (history[-1]["completed"], history[-1]["keys"]) == (True, {})
+
+
+def test_two_looks_at_a_hash_whose_last_field_has_ended_see_the_same() -> None:
+    server = RedisServer(ServerPool())
+    session = server.open_session()
+    for command in ("HSET h a 1", "HPEXPIRE h 1000000 FIELDS 1 a"):
+        server.execute(session, [part.encode() for part in command.split()])
+    server.database._dict[b"h"].value._expirations[b"a"] = 1  # its end lies in the past now
+    server.database._dict[b"h"].value._expiry_heap[:] = [(1, b"a")]
+    assert [list(server.lasting_keys()), server.keys(), server.keys()] == [[], {}, {}]
+
+
 class Observes(RandomWalk):
     """Notes what the steps touched, by their names."""
 
@@ -160,3 +199,24 @@ def test_a_subscriber_that_leaves_is_no_step_to_exchange_with_a_word_that_is_pub
     policy.new_run(0)
     Program([listen], policy, hop_ms=(0, 0)).run()
     assert ("redis", "", True) in policy.touched["f1 SUBSCRIBE reply"]
+
+
+def test_where_ends_are_heard_of_no_two_executions_are_exchanged() -> None:
+    kept: list[Any] = []
+
+    async def listen(client: Any) -> None:
+        await client.config_set("notify-keyspace-events", "Ex")
+        heard = client.pubsub()
+        await heard.psubscribe("*")
+        kept.extend([client, heard])  # till the run is over
+
+    async def set_timers(client: Any) -> None:
+        await client.set("unheard", 1, px=500)
+        await asyncio.sleep(2)
+        await client.set("heard", 1, px=500)
+        kept.append(client)
+
+    policy = Observes()
+    policy.new_run(0)
+    Program([set_timers, listen], policy, hop_ms=(0, 0)).run()
+    assert ("ends", "", True) in policy.touched["f1 SET heard request"]
